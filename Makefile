@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Everything happens in a toolchain root of its own; see scripts/enter.sh.
+
+enter := scripts/enter.sh
+export KERNEL_TREE MIRROR DIR
+override KERNEL_TREE := $(if $(KERNEL_TREE),$(realpath $(KERNEL_TREE)))
+
+groups := checks crate unit selftests debug
+
+.PHONY: help
+help:
+	@echo '  run            boot the kernel and run the demo in it'
+	@echo '  test           all tests; closes with "N passed, N failed"'
+	@echo '  test-checks    formatting, lints, the series, rules of this repository'
+	@echo '  test-crate     the user-space crate, on the kernel of the host'
+	@echo '  test-unit      KUnit in user-mode Linux with KASAN and lockdep'
+	@echo '  test-selftests selftests, KVM selftests and the demo under QEMU'
+	@echo '  test-debug     the same with KASAN, lockdep and kmemleak'
+	@echo '  test-configs   builds with other configurations (not part of "test")'
+	@echo '  shell          boot to a shell with the tools and tests in it'
+	@echo '  apply          put the series on a git tree: make apply KERNEL_TREE=DIR'
+	@echo '  patches        write the series for git am: make patches [DIR=DIR]'
+	@echo '  clean          remove what was built for this checkout'
+	@echo '  distclean      remove all caches, of every checkout'
+	@echo
+	@echo '  KERNEL_TREE=DIR builds in a git tree of yours, 7.3 or later; MIRROR=URL'
+	@echo '  names a Debian mirror; XDG_CACHE_HOME says where caches go (25 GB).'
+
+.PHONY: run shell apply patches
+run shell apply patches:
+	@$(enter) scripts/$@.sh
+
+.PHONY: test
+test:
+	@$(enter) scripts/test.sh $(groups)
+
+tests := $(groups:%=test-%) test-configs
+.PHONY: $(tests)
+$(tests): test-%:
+	@$(enter) scripts/test.sh $*
+
+.PHONY: clean distclean
+clean distclean:
+	@scripts/$@.sh

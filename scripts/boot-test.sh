@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# boot-test.sh KERNEL LIST SECONDS: boot KERNEL, let it run LIST and count the
+# results. A program that speaks KTAP is judged by the kernel's own parser of
+# it, any other by its exit status; those of the list "restrictedmem" have to
+# speak it. The kernel's log must be free of splats.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+kernel=$1 list=$2
+name=$kernel/$list
+results=$logs/$kernel-$list.results
+console=$logs/$kernel-$list.console
+parts=$(mktemp -d)
+trap 'rm -rf "$parts"' EXIT
+
+# judge COMMAND STATUS OUTPUT
+judge() {
+	local passed=0 failed=0 skipped=0
+	if [ "$1" = kmemleak ]; then
+		if [ -s "$3" ]; then failed=1; else passed=1; fi
+	elif grep -qE '^K?TAP version ' "$3"; then
+		read -r passed failed skipped < <("$scripts/ktap.sh" "$3")
+		# 4 is how kselftest says that all of it was skipped
+		[ "$2" -eq 0 ] || [ "$2 $passed" = "4 0" ] || [ "$failed" -gt 0 ] || failed=1
+	elif [ "$list" != restrictedmem ] && [ "$2" -eq 0 ] && [ -s "$3" ]; then
+		passed=1
+	else
+		failed=1
+	fi
+	tally "$name: $1" "$passed" "$failed" "$skipped"
+	[ "$failed" -eq 0 ] || tail -n 40 "$3" | sed 's/^/    | /'
+}
+
+say "boot $kernel to run $list"
+if "$scripts/boot.sh" "$@" | sed -un 's/^==> /    running /p'; then
+	tally "$name: came to its end" 1 0 0
+else
+	tally "$name: came to its end" 0 1 0
+fi
+
+# One file for each command, one for its output, one for its exit status.
+tr -d '\r' < "$results" | awk -v parts="$parts" '
+	/^==> end$/ { exit }
+	/^==> / {
+		part = sprintf("%s/%03d", parts, ++n)
+		print substr($0, 5) > (part ".command")
+		printf "" > (part ".output")
+		next
+	}
+	/^<== / { print $2 > (part ".status"); next }
+	part { print > (part ".output") }'
+
+for command in "$parts"/*.command; do
+	part=${command%.command}
+	[ -e "$part.status" ] || echo 1 > "$part.status"
+	judge "$(cat "$command")" "$(cat "$part.status")" "$part.output"
+done
+
+"$scripts/splats.sh" "$name" "$console"

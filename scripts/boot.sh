@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# boot.sh KERNEL LIST [SECONDS]: boot KERNEL, let it run the commands of LIST
+# and show their output. The kernel's console and the results are kept in
+# KERNEL-LIST.console and .results among the logs. Fails if the machine does not
+# come to the end of the list in time.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+kernel=$1 list=$2 seconds=${3:-600}
+console=$logs/$kernel-$list.console
+results=$logs/$kernel-$list.results
+
+# Why KVM of the host cannot be used; nothing if it can.
+no_kvm() {
+	if ! grep -qwE 'svm|vmx' /proc/cpuinfo; then
+		echo "the processor shows neither svm nor vmx"
+	elif ! { : <> /dev/kvm; } 2> /dev/null; then
+		echo "/dev/kvm cannot be opened"
+	elif ! grep -qs '[1Y]' /sys/module/kvm_{amd,intel}/parameters/nested; then
+		echo "KVM here does not nest, and the tests run machines inside the machine"
+	fi
+}
+
+why=$(no_kvm)
+if [ -n "$why" ]; then
+	accel=(-accel "tcg,thread=multi" -cpu max)
+	note "no KVM ($why): QEMU emulates the processor"
+else
+	accel=(-accel kvm -cpu host)
+fi
+
+memory=2G
+[ "$kernel" != debug ] || memory=3G
+append="console=ttyS0 panic=-1 oops=panic run=$list"
+machine=(qemu-system-x86_64 -machine q35 "${accel[@]}" -smp 2 -m "$memory" -nodefaults
+	-display none -no-reboot -kernel "/build/$kernel/arch/x86/boot/bzImage"
+	-initrd "/build/$kernel/initramfs.cpio")
+
+if [ "$list" = shell ]; then
+	exec "${machine[@]}" -serial mon:stdio -serial null -append "$append quiet"
+fi
+
+mkdir -p "$logs"
+status=0
+timeout --foreground -k 5 "$seconds" "${machine[@]}" -serial "file:$console" -serial stdio \
+	-append "$append" < /dev/null | tee "$results" || status=$?
+if ! grep -qx '==> end' "$results"; then
+	[ "$status" -ne 124 ] || note "killed after $seconds seconds"
+	tail -n 20 "$console" | sed 's/^/    | /'
+	die "the machine did not come to the end of its tests; its console is in $console"
+fi

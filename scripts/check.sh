@@ -1,0 +1,142 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# check.sh NAME: one of the checks that boot nothing (check_NAME, below). Says
+# what is wrong and fails. Expects the series to be applied.
+set -euo pipefail
+. "$(dirname "$0")/series.sh"
+
+base=$(git -C "$tree" rev-parse refs/memfd_restricted/base)
+top=$(git -C "$tree" rev-parse refs/memfd_restricted/top)
+crate=tools/restrictedmem
+
+# A check that finds nothing to look at looks in the wrong place.
+some() { grep . || { echo "no files to check"; return 1; }; }
+
+# files PATHSPEC...: ours, into the array $files.
+files() {
+	local list
+	list=$(overlay_files "$@" | some)
+	mapfile -t files <<< "$list"
+}
+
+kernel_files() { files "$@" ":!$crate"; }
+
+# found PATTERN...: grep for what must not be there.
+none() {
+	local status=0
+	grep "$@" || status=$?
+	[ "$status" -eq 1 ]
+}
+
+check_git-am() {
+	local dir=/build/am
+	rm -rf /build/exported
+	DIR=/build/exported "$scripts/patches.sh"
+	[ -e $dir/.git ] || git clone -q --shared --no-checkout "$tree" $dir
+	cd $dir
+	git am --abort 2> /dev/null || true
+	git checkout -q -f --detach "$base"
+	git -c user.name=test -c user.email=test am -q /build/exported/*.patch
+	git diff --exit-code --stat "$top" HEAD
+}
+
+check_rustfmt() {
+	kernel_files '*.rs'
+	cd "$repo"
+	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${files[@]}"
+	cd $crate
+	cargo fmt --check
+}
+
+check_clippy() {
+	"$scripts/kernel.sh" clippy
+	none -E '^(warning|error)' "$logs/kernel-clippy.log"
+}
+
+check_clippy-crate() {
+	cd "$repo/$crate"
+	cargo clippy -q --locked --all-targets -- -D warnings
+}
+
+check_checkpatch() {
+	kernel_files
+	cd "$tree"
+	scripts/checkpatch.pl --strict --show-types --terse -q -f "${files[@]}"
+}
+
+check_checkpatch-series() {
+	cd "$tree"
+	scripts/checkpatch.pl --strict --show-types --terse -q --ignore FILE_PATH_CHANGES -g "$base..$top"
+}
+
+check_kernel-doc() {
+	kernel_files 'include/*.h' 'mm/*.[ch]' 'virt/*.[ch]'
+	cd "$tree"
+	none . < <(tools/docs/kernel-doc -none -Wall -Werror "${files[@]}" 2>&1 || echo failed)
+}
+
+check_shellcheck() {
+	cd "$repo"
+	files '*.sh' .ci/run scripts/init
+	shellcheck -x "${files[@]}"
+}
+
+check_man-page() {
+	files '*.2'
+	cd "$repo"
+	for file in "${files[@]}"; do
+		none . < <(groff -man -Tutf8 -ww -z "$file" 2>&1)
+	done
+}
+
+# The core serves any consumer and names none.
+check_words() {
+	cd "$repo"
+	none -riwE 'kvm|gunyah|guest|vm|vms|hypervisor' mm/restrictedmem \
+		include/linux/restrictedmem.h include/uapi/linux/restrictedmem.h
+}
+
+check_spdx() {
+	files . ':!*.patch' ':!*LICENSE*' ':!*Cargo.lock' ':!*.md'
+	cd "$repo"
+	for file in "${files[@]}"; do
+		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' || echo "$file: no SPDX line"
+	done | none .
+}
+
+check_length() {
+	files . ':!*.patch' ':!*LICENSE*' ':!*Cargo.lock'
+	cd "$repo"
+	wc -l "${files[@]}" | awk '$2 != "total" && $1 > 650 { print $2 ": " $1 " lines" }' | none .
+}
+
+# Kernel code that is not a wrapper is safe Rust, with one file for the boundary.
+check_unsafe() {
+	kernel_files '*.rs' ':!rust/kernel' ':!*/ffi.rs'
+	cd "$repo"
+	none -nE '\bunsafe (\{|fn|impl|extern|trait)|unsafe\(' "${files[@]}"
+}
+
+# Every table that has the system call has it under the one number, and those
+# that this project promises have it.
+check_syscall-number() {
+	local table
+	cd "$tree"
+	for table in scripts/syscall.tbl arch/x86/entry/syscalls/syscall_64.tbl; do
+		grep -qE "^${syscall_nr}[[:space:]]+common[[:space:]]+${syscall_name}[[:space:]]" $table ||
+			{ echo "$table: no $syscall_nr common $syscall_name"; return 1; }
+	done
+	git grep -hE "^[0-9]+[[:space:]].*[[:space:]]${syscall_name}([[:space:]]|$)" -- '*.tbl' |
+		none -vE "^${syscall_nr}[[:space:]]"
+	git grep -nE "define (__NR|SYS)_${syscall_name}[[:space:]]" | none -vE "[[:space:]]$syscall_nr$"
+}
+
+# Nothing of the machine that it was written on.
+check_places() {
+	files . ':!*Cargo.lock'
+	cd "$repo"
+	none -nE '(^|[^[:alnum:]_.$}*])/(root|home|work)/|//[^/ ]*(debian|ubuntu|mirror)' "${files[@]}"
+}
+
+"check_$1"

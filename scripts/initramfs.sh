@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# initramfs.sh KERNEL: build what runs inside the test machine, and pack it.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+kernel=/build/$1
+selftests=$tree/tools/testing/selftests
+user=/build/user			# built user space, the same for every kernel
+files=$kernel/initramfs			# what gets packed
+list=$repo/tools/testing/selftests/restrictedmem
+
+user_headers() {
+	make -C "$tree" O=/build/x86_64 ARCH=x86_64 LLVM="$llvm" headers
+}
+
+# make_selftests FOLDER TARGET...: static programs, as there are no libraries in there.
+make_selftests() {
+	local folder=$1
+	shift
+	mkdir -p "$user/$folder"
+	make -C "$selftests/$folder" -j"$(nproc)" LLVM="$llvm" OUTPUT="$user/$folder" \
+		KHDR_INCLUDES="-isystem /build/x86_64/usr/include" \
+		USERCFLAGS=-Werror USERLDFLAGS=-static "$@"
+}
+
+# The programs that our list of KVM tests names.
+kvm_programs() {
+	sed 's/#.*//' "$list/kvm_tests.list" | awk 'NF { print $1 }' | sort -u
+}
+
+build_kvm_tests() {
+	local programs
+	mapfile -t programs < <(kvm_programs)
+	make_selftests kvm ARCH=x86_64 "${programs[@]/#/$user/kvm/}"
+}
+
+build_tools() {
+	cd "$repo/tools/restrictedmem"
+	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked \
+		--target x86_64-unknown-linux-gnu
+}
+
+pack() {
+	local program
+	rm -rf "$files"
+	mkdir -p "$files"/{bin,dev,proc,sys,lists,tests,kvm,lib/modules}
+	cp "$scripts/init" "$files/init"
+	cp /bin/busybox "$files/bin/"
+	cp /build/cargo/x86_64-unknown-linux-gnu/release/rmem "$files/bin/"
+	sed -n 's/\.o$/.ko/p' "$kernel/modules.order" | while read -r program; do
+		llvm-strip"$llvm" --strip-debug "$kernel/$program" -o "$files/lib/modules/${program##*/}"
+	done
+
+	# One list of commands for each kind of boot.
+	make_selftests restrictedmem -s emit_tests | sed -n 's/.*:/.\//p' > "$files/lists/restrictedmem"
+	while read -r program; do
+		cp "$user/restrictedmem/$program" "$files/tests/"
+	done < "$files/lists/restrictedmem"
+	sed 's/#.*//; /^[[:space:]]*$/d; s/^/\/kvm\//' "$list/kvm_tests.list" > "$files/lists/kvm"
+	kvm_programs | while read -r program; do
+		mkdir -p "$files/kvm/$(dirname "$program")"
+		cp "$user/kvm/$program" "$files/kvm/$program"
+	done
+	echo "rmem demo" > "$files/lists/demo"
+	splats > "$files/lists/splats"
+
+	(cd "$files" && find . | sort | cpio --quiet -o -H newc -R 0:0 --reproducible) > "$kernel/initramfs.cpio.tmp"
+	mv "$kernel/initramfs.cpio.tmp" "$kernel/initramfs.cpio"
+}
+
+inputs=$(git -C "$tree" rev-parse "HEAD^{tree}"; cat "$0" "$scripts/init" "$kernel/built" | sha256sum)
+fresh "$kernel/packed" "$inputs" && exit
+step headers "headers for user space" user_headers
+step selftests "build selftests: restrictedmem" make_selftests restrictedmem
+step kvm-tests "build selftests: kvm" build_kvm_tests
+step tools "build tools/restrictedmem" build_tools
+step "initramfs-$1" "pack the initramfs" pack
+stamp "$kernel/packed" "$inputs"
