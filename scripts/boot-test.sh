@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# boot-test.sh KERNEL LIST SECONDS: boot KERNEL, let it run LIST and count the
+# boot-test.sh KERNEL LIST SECONDS [SPLAT]: boot KERNEL, let it run LIST and count the
 # results. A program that speaks KTAP is judged by the kernel's own parser of
 # it, any other by its exit status; those of the list "restrictedmem" have to
-# speak it. The kernel's log must be free of splats.
+# speak it. The kernel's log must be free of splats, or must have SPLAT.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -34,7 +34,7 @@ judge() {
 }
 
 say "boot $kernel to run $list"
-if "$scripts/boot.sh" "$@" | sed -un 's/^==> /    running /p'; then
+if "$scripts/boot.sh" "$kernel" "$list" "$3" | sed -un 's/^==> /    running /p'; then
 	tally "$name: came to its end" 1 0 0
 else
 	tally "$name: came to its end" 0 1 0
@@ -58,4 +58,4 @@ for command in "$parts"/*.command; do
 	judge "$(cat "$command")" "$(cat "$part.status")" "$part.output"
 done
 
-"$scripts/splats.sh" "$name" "$console"
+"$scripts/splats.sh" "$name" "$console" "${4-}"

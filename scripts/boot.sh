@@ -32,8 +32,12 @@ else
 fi
 
 memory=2G
-[ "$kernel" != debug ] || memory=3G
 append="console=ttyS0 panic=-1 oops=panic run=$list"
+if [ "$kernel" = debug ]; then
+	memory=3G
+	append+=" limit=900"
+fi
+[ "$list" = kunit ] || append+=" kunit.enable=0"
 machine=(qemu-system-x86_64 -machine q35 "${accel[@]}" -smp 2 -m "$memory" -nodefaults
 	-display none -no-reboot -kernel "/build/$kernel/arch/x86/boot/bzImage"
 	-initrd "/build/$kernel/initramfs.cpio")

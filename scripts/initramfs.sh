@@ -9,31 +9,34 @@ kernel=/build/$1
 selftests=$tree/tools/testing/selftests
 user=/build/user			# built user space, the same for every kernel
 files=$kernel/initramfs			# what gets packed
-list=$repo/tools/testing/selftests/restrictedmem
+lists=$repo/tools/testing/selftests/restrictedmem
 
+headers=/build/x86_64/usr/include
 user_headers() {
 	make -C "$tree" O=/build/x86_64 ARCH=x86_64 LLVM="$llvm" headers
 }
 
-# make_selftests FOLDER TARGET...: static programs, as there are no libraries in there.
-make_selftests() {
+# make_in FOLDER ARGUMENT...: static programs, as there are no libraries in the machine.
+make_in() {
 	local folder=$1
 	shift
 	mkdir -p "$user/$folder"
 	make -C "$selftests/$folder" -j"$(nproc)" LLVM="$llvm" OUTPUT="$user/$folder" \
-		KHDR_INCLUDES="-isystem /build/x86_64/usr/include" \
-		USERCFLAGS=-Werror USERLDFLAGS=-static "$@"
+		KHDR_INCLUDES="-isystem $headers" USERLDFLAGS=-static "$@"
 }
 
 # The programs that our list of KVM tests names.
 kvm_programs() {
-	sed 's/#.*//' "$list/kvm_tests.list" | awk 'NF { print $1 }' | sort -u
+	sed 's/#.*//' "$lists/kvm_tests.list" | awk 'NF { print $1 }' | sort -u
 }
 
-build_kvm_tests() {
+# Those and no others. libvfio is for a test that is not among them and would
+# bring in libuuid; -no-pie, which the Makefile sets, means nothing beside -static.
+build_kvm() {
 	local programs
 	mapfile -t programs < <(kvm_programs)
-	make_selftests kvm ARCH=x86_64 "${programs[@]/#/$user/kvm/}"
+	make_in kvm ARCH=x86_64 USERCFLAGS=-Wno-unused-command-line-argument \
+		LIBVFIO_O= LIBVFIO_O_DIRS= LDLIBS=-ldl "${programs[@]/#/$user/kvm/}"
 }
 
 build_tools() {
@@ -54,17 +57,20 @@ pack() {
 	done
 
 	# One list of commands for each kind of boot.
-	make_selftests restrictedmem -s emit_tests | sed -n 's/.*:/.\//p' > "$files/lists/restrictedmem"
+	make_in restrictedmem -s emit_tests | sed -n 's/.*:/.\//p' > "$files/lists/restrictedmem"
 	while read -r program; do
 		cp "$user/restrictedmem/$program" "$files/tests/"
 	done < "$files/lists/restrictedmem"
-	sed 's/#.*//; /^[[:space:]]*$/d; s/^/\/kvm\//' "$list/kvm_tests.list" > "$files/lists/kvm"
+	sed 's/#.*//; /^[[:space:]]*$/d; s/^/\/kvm\//' "$lists/kvm_tests.list" > "$files/lists/kvm"
 	kvm_programs | while read -r program; do
 		mkdir -p "$files/kvm/$(dirname "$program")"
 		cp "$user/kvm/$program" "$files/kvm/$program"
 	done
 	echo "rmem demo" > "$files/lists/demo"
-	splats > "$files/lists/splats"
+	: > "$files/lists/kunit"	# runs at boot, by itself
+	splat_tests | while IFS=$'\t' read -r number command _; do
+		echo "$command" > "$files/lists/splat-$number"
+	done
 
 	(cd "$files" && find . | sort | cpio --quiet -o -H newc -R 0:0 --reproducible) > "$kernel/initramfs.cpio.tmp"
 	mv "$kernel/initramfs.cpio.tmp" "$kernel/initramfs.cpio"
@@ -73,8 +79,8 @@ pack() {
 inputs=$(git -C "$tree" rev-parse "HEAD^{tree}"; cat "$0" "$scripts/init" "$kernel/built" | sha256sum)
 fresh "$kernel/packed" "$inputs" && exit
 step headers "headers for user space" user_headers
-step selftests "build selftests: restrictedmem" make_selftests restrictedmem
-step kvm-tests "build selftests: kvm" build_kvm_tests
+step selftests "build selftests: restrictedmem" make_in restrictedmem USERCFLAGS=-Werror
+step kvm-tests "build selftests: kvm" build_kvm
 step tools "build tools/restrictedmem" build_tools
 step "initramfs-$1" "pack the initramfs" pack
 stamp "$kernel/packed" "$inputs"

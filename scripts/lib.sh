@@ -81,3 +81,10 @@ tally() {
 	echo "$mark $1$counts"
 	echo "$2 $3 $4 $1" >> "$tally"
 }
+
+# Tests that have to make the kernel complain, from lines "COMMAND => PATTERN":
+# prints NUMBER, COMMAND and PATTERN of each, with tabs between them.
+splat_tests() {
+	sed -nE 's/^([^#]*[^#[:space:]])[[:space:]]+=>[[:space:]]+(.*)/\1\t\2/p' \
+		"$repo/tools/testing/selftests/restrictedmem/splat_tests.list" | cat -n | sed 's/^ *//'
+}

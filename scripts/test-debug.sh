@@ -8,6 +8,15 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 "$scripts/prepare.sh" debug
-for list in kunit restrictedmem kvm; do
+
+"$scripts/boot-test.sh" debug kunit 600
+read -r passed failed skipped < <("$scripts/ktap.sh" "$logs/debug-kunit.console")
+tally "debug/kunit: KUnit" "$passed" "$failed" "$skipped"
+
+for list in restrictedmem kvm; do
 	"$scripts/boot-test.sh" debug "$list" 1800
+done
+
+splat_tests | while IFS=$'\t' read -r number _ pattern; do
+	"$scripts/boot-test.sh" debug "splat-$number" 600 "$pattern"
 done
