@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The ways by which a curious owner would try to get at the memory.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, SpliceFFlags, copy_file_range, open, splice};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags};
+use nix::sys::ptrace;
+use nix::sys::sendfile::sendfile;
+use nix::sys::stat::Mode;
+use nix::sys::uio::{RemoteIoVec, pread, process_vm_readv, pwrite};
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, getpid, pipe, read, write};
+
+use super::sys::{allow_tracing, try_map};
+
+/// Something that is tried on a descriptor. `Ok` if it reached contents.
+type Way = fn(BorrowedFd<'_>) -> nix::Result<()>;
+
+/// What a descriptor is asked for, in one way or several similar ones.
+pub struct Attempt {
+    /// What the owner does.
+    pub what: &'static str,
+    /// The call.
+    pub how: &'static str,
+    ways: &'static [Way],
+    refusals: &'static [Errno],
+}
+
+/// How an attempt ended.
+pub enum Outcome {
+    /// Refused in every way, with this errno, as documented.
+    Refused(Errno),
+    /// Refused with an errno that means something else.
+    Unexpected(Errno),
+    /// At least one way reached contents.
+    Reached,
+}
+
+/// Everything that is tried.
+pub const ATTEMPTS: &[Attempt] = &[
+    Attempt {
+        what: "we read it",
+        how: "read()",
+        ways: &[|fd| some(read(fd, &mut [0; 32]))],
+        refusals: &[Errno::EINVAL, Errno::EBADF],
+    },
+    Attempt {
+        what: "we read it",
+        how: "pread()",
+        ways: &[|fd| some(pread(fd, &mut [0; 32], 0))],
+        refusals: &[Errno::EINVAL, Errno::EBADF, Errno::ESPIPE],
+    },
+    Attempt {
+        what: "we write to it",
+        how: "write()",
+        ways: &[|fd| some(write(fd, &[1; 32]))],
+        refusals: &[Errno::EINVAL, Errno::EBADF],
+    },
+    Attempt {
+        what: "we write to it",
+        how: "pwrite()",
+        ways: &[|fd| some(pwrite(fd, &[1; 32], 0))],
+        refusals: &[Errno::EINVAL, Errno::EBADF, Errno::ESPIPE],
+    },
+    Attempt {
+        what: "we map it",
+        how: "mmap(), 4 ways",
+        ways: &[
+            |fd| try_map(fd, ProtFlags::PROT_READ, MapFlags::MAP_SHARED),
+            |fd| {
+                let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+                try_map(fd, prot, MapFlags::MAP_SHARED)
+            },
+            |fd| try_map(fd, ProtFlags::PROT_READ, MapFlags::MAP_PRIVATE),
+            |fd| try_map(fd, ProtFlags::PROT_NONE, MapFlags::MAP_SHARED),
+        ],
+        refusals: &[Errno::ENODEV],
+    },
+    Attempt {
+        what: "we open it again",
+        how: "/proc/self/fd, 2 ways",
+        ways: &[
+            |fd| open_again(fd, OFlag::O_RDONLY),
+            |fd| open_again(fd, OFlag::O_RDWR),
+        ],
+        refusals: &[Errno::ENXIO],
+    },
+    Attempt {
+        what: "we copy it to a file",
+        how: "sendfile()",
+        ways: &[|fd| some(sendfile(memfd()?.as_fd(), fd, Some(&mut 0), 32))],
+        refusals: &[Errno::EINVAL, Errno::ESPIPE],
+    },
+    Attempt {
+        what: "we copy it to a file",
+        how: "copy_file_range()",
+        ways: &[|fd| {
+            some(copy_file_range(
+                fd,
+                Some(&mut 0),
+                memfd()?,
+                Some(&mut 0),
+                32,
+            ))
+        }],
+        refusals: &[Errno::EXDEV, Errno::EINVAL],
+    },
+    Attempt {
+        what: "we move it to a pipe",
+        how: "splice()",
+        ways: &[|fd| {
+            let (_reader, writer) = pipe()?;
+            some(splice(
+                fd,
+                Some(&mut 0),
+                writer,
+                None,
+                32,
+                SpliceFFlags::SPLICE_F_NONBLOCK,
+            ))
+        }],
+        refusals: &[Errno::EINVAL, Errno::ESPIPE],
+    },
+];
+
+impl Attempt {
+    /// Tries every way on this descriptor.
+    pub fn try_on(&self, fd: BorrowedFd<'_>) -> Outcome {
+        let mut outcome = Outcome::Reached;
+        for way in self.ways {
+            match way(fd) {
+                Ok(()) => return Outcome::Reached,
+                Err(errno) if self.refusals.contains(&errno) => outcome = Outcome::Refused(errno),
+                Err(errno) => return Outcome::Unexpected(errno),
+            }
+        }
+        outcome
+    }
+
+    /// Whether every way works on an ordinary memfd: else it would prove nothing.
+    pub fn works_on(&self, ordinary: &File) -> nix::Result<()> {
+        self.ways.iter().try_for_each(|way| way(ordinary.as_fd()))
+    }
+}
+
+/// An ordinary memfd with something in it, its position at the beginning.
+pub fn ordinary_memfd() -> io::Result<File> {
+    let file = memfd()?;
+    file.write_all_at(&[1; 4096], 0)?;
+    Ok(file)
+}
+
+fn memfd() -> nix::Result<File> {
+    memfd_create("rmem-demo", MFdFlags::MFD_CLOEXEC).map(File::from)
+}
+
+/// `Ok` if at least one byte went through.
+fn some(bytes: nix::Result<usize>) -> nix::Result<()> {
+    match bytes? {
+        0 => Err(Errno::ENODATA),
+        _ => Ok(()),
+    }
+}
+
+fn open_again(fd: BorrowedFd<'_>, flags: OFlag) -> nix::Result<()> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    open(path.as_str(), flags | OFlag::O_CLOEXEC, Mode::empty()).map(drop)
+}
+
+/// A way to look at an address of this process.
+pub struct Peek {
+    /// Who looks.
+    pub what: &'static str,
+    /// By which call.
+    pub how: &'static str,
+    /// The most bytes that are worth the time.
+    pub most: u64,
+    /// The look.
+    pub look: fn(u64, u64) -> io::Result<Vec<u8>>,
+}
+
+/// All of them.
+pub const PEEKS: &[Peek] = &[
+    Peek {
+        what: "we look where it should be",
+        how: "process_vm_readv()",
+        most: u64::MAX,
+        look: peek_process_vm,
+    },
+    Peek {
+        what: "we look where it should be",
+        how: "/proc/self/mem",
+        most: u64::MAX,
+        look: peek_proc_mem,
+    },
+    Peek {
+        what: "a child looks there",
+        how: "ptrace()",
+        most: 4096, // one call for each word
+        look: peek_ptrace,
+    },
+];
+
+fn peek_process_vm(address: u64, len: u64) -> io::Result<Vec<u8>> {
+    let (base, len) = (address as usize, len as usize);
+    let mut bytes = vec![0xff; len];
+    let seen = process_vm_readv(
+        getpid(),
+        &mut [IoSliceMut::new(&mut bytes)],
+        &[RemoteIoVec { base, len }],
+    )?;
+    bytes.truncate(seen);
+    Ok(bytes)
+}
+
+fn peek_proc_mem(address: u64, len: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0xff; len as usize];
+    File::open("/proc/self/mem")?.read_exact_at(&mut bytes, address)?;
+    Ok(bytes)
+}
+
+/// Has a child of ours trace us: see [`trace`].
+fn peek_ptrace(address: u64, len: u64) -> io::Result<Vec<u8>> {
+    allow_tracing();
+    let output = Command::new("/proc/self/exe")
+        .arg("peek")
+        .args([getpid().to_string(), address.to_string(), len.to_string()])
+        .output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ));
+    }
+    Ok(output.stdout)
+}
+
+/// The child's side: stops a process, writes `len` of its bytes to our standard output, and lets
+/// it go on.
+pub fn trace(pid: i32, address: u64, len: u64) -> io::Result<()> {
+    let pid = Pid::from_raw(pid);
+    ptrace::attach(pid)?;
+    waitpid(pid, None)?;
+    let words: nix::Result<Vec<_>> = (address..address + len)
+        .step_by(size_of::<nix::libc::c_long>())
+        .map(|at| ptrace::read(pid, at as ptrace::AddressType))
+        .collect();
+    ptrace::detach(pid, None)?;
+    let bytes: Vec<u8> = words?
+        .into_iter()
+        .flat_map(nix::libc::c_long::to_ne_bytes)
+        .collect();
+    io::stdout().write_all(&bytes)
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! What can go wrong, in words.
+
+use std::fmt;
+use std::io;
+
+/// The operation that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Making the file: `memfd_restricted(2)`.
+    Create,
+    /// Giving it its size: `ftruncate(2)`.
+    SetLen,
+    /// Reserving memory: `fallocate(2)`.
+    Allocate,
+    /// Giving memory back: `fallocate(2)` with `FALLOC_FL_PUNCH_HOLE`.
+    Punch,
+    /// Asking where memory is present: `lseek(2)` with `SEEK_DATA` or `SEEK_HOLE`.
+    Seek,
+    /// Asking how large it is: `fstat(2)`.
+    Stat,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Operation::Create => "cannot make restricted memory",
+            Operation::SetLen => "cannot set the size of restricted memory",
+            Operation::Allocate => "cannot reserve restricted memory",
+            Operation::Punch => "cannot punch a hole in restricted memory",
+            Operation::Seek => "cannot look for data in restricted memory",
+            Operation::Stat => "cannot ask for the size of restricted memory",
+        })
+    }
+}
+
+/// A refusal by the kernel: which operation, which errno, and what that errno means there.
+///
+/// An error never changes the file.
+///
+/// | operation | errno | meaning |
+/// |---|---|---|
+/// | create | `ENOSYS` | the kernel does not have the call |
+/// | create | `EINVAL` | the kernel does not know one of the flags |
+/// | create | `EMFILE`, `ENFILE` | too many open files, in the process or in the system |
+/// | set the size | `EINVAL` | the size is zero or not a multiple of the page size; it can still be set |
+/// | set the size | `EPERM` | it was set before |
+/// | set the size | `EFBIG` | it is beyond `RLIMIT_FSIZE` or what a file can have |
+/// | reserve | `EINVAL` | the range is empty, not in whole pages, or not inside the size |
+/// | punch | `EINVAL` | the range is empty or not in whole pages |
+/// | punch | `EBUSY` | a consumer of the memory does not let it go |
+/// | punch | `EAGAIN` | a large page at the edge of the hole is in use and cannot be split; try again |
+/// | reserve, punch | `EINTR` | a signal came first |
+/// | any | `ENOMEM`, `ENOSPC` | out of memory, or at the limit of the memory cgroup that made the file |
+/// | any but create | `EOPNOTSUPP`, `ESPIPE` | the descriptor is not restricted memory |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{operation}: {}", Meaning(*.operation, *.errno))]
+pub struct Error {
+    operation: Operation,
+    errno: i32,
+}
+
+impl Error {
+    pub(crate) fn new(operation: Operation, errno: i32) -> Self {
+        Self { operation, errno }
+    }
+
+    /// The operation that failed.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The errno, as a number of `<errno.h>`.
+    pub fn errno(&self) -> i32 {
+        self.errno
+    }
+
+    /// Whether the kernel does not have `memfd_restricted(2)` at all.
+    pub fn is_unsupported(&self) -> bool {
+        self.operation == Operation::Create && self.errno == libc::ENOSYS
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        io::Error::new(io::Error::from_raw_os_error(error.errno).kind(), error)
+    }
+}
+
+/// Writes an errno in the words of its operation, else in the words of the C library.
+struct Meaning(Operation, i32);
+
+impl fmt::Display for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Operation::*;
+        let Meaning(operation, errno) = *self;
+        f.write_str(match (operation, errno) {
+            (Create, libc::ENOSYS) => {
+                "this kernel does not have the system call memfd_restricted (ENOSYS)"
+            }
+            (Create, libc::EINVAL) => "this kernel does not know one of the flags (EINVAL)",
+            (Create, libc::EMFILE) => "this process has too many open files (EMFILE)",
+            (Create, libc::ENFILE) => "the system has too many open files (ENFILE)",
+            (SetLen, libc::EINVAL) => {
+                "the size must be a multiple of the page size and not zero (EINVAL)"
+            }
+            (SetLen, libc::EPERM) => "it is set once, and was set before (EPERM)",
+            (SetLen, libc::EFBIG) => "it is beyond the limit for files, RLIMIT_FSIZE (EFBIG)",
+            (Allocate, libc::EINVAL) => {
+                "the range must be whole pages, not empty, and inside the size (EINVAL)"
+            }
+            (Punch, libc::EINVAL) => "the range must be whole pages and not empty (EINVAL)",
+            (Punch, libc::EBUSY) => "someone who uses the memory does not let it go (EBUSY)",
+            (Punch, libc::EAGAIN) => {
+                "a large page at the edge of the hole is in use, try again (EAGAIN)"
+            }
+            (Allocate | Punch, libc::EINTR) => "a signal came first (EINTR)",
+            (_, libc::ENOMEM) => "out of memory, or at the limit of the memory cgroup (ENOMEM)",
+            (_, libc::ENOSPC) => "no space left where the memory comes from (ENOSPC)",
+            (_, libc::EOPNOTSUPP) => "the descriptor is not restricted memory (EOPNOTSUPP)",
+            (_, libc::ESPIPE) => "the descriptor is not restricted memory (ESPIPE)",
+            (_, errno) => return write!(f, "{}", io::Error::from_raw_os_error(errno)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_the_errno_means_here() {
+        let error = Error::new(Operation::SetLen, libc::EPERM);
+        assert_eq!(
+            error.to_string(),
+            "cannot set the size of restricted memory: it is set once, and was set before (EPERM)"
+        );
+    }
+
+    #[test]
+    fn falls_back_to_the_words_of_the_c_library() {
+        let error = Error::new(Operation::Stat, libc::EBADF);
+        assert!(error.to_string().contains("os error 9"), "{error}");
+    }
+
+    #[test]
+    fn keeps_its_kind_as_an_io_error() {
+        let error = io::Error::from(Error::new(Operation::Punch, libc::EINTR));
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+    }
+
+    #[test]
+    fn only_a_missing_call_is_unsupported() {
+        assert!(Error::new(Operation::Create, libc::ENOSYS).is_unsupported());
+        assert!(!Error::new(Operation::Create, libc::EINVAL).is_unsupported());
+        assert!(!Error::new(Operation::Stat, libc::ENOSYS).is_unsupported());
+    }
+}
