@@ -164,6 +164,9 @@ struct rmtest_seq {
  * @populate_delay_ms: Wait in populate, until RMTEST_CONTINUE at the longest.
  * @prepare_delay_ms: The same in prepare.
  * @start_delay_ms: The same in start.
+ * @break_fd: The file of RMTEST_BREAK_BIND, as a descriptor of the task that
+ *	runs into the callback.
+ * @reserved: 0
  */
 struct rmtest_behaviour {
 	__u32 flags;
@@ -174,6 +177,8 @@ struct rmtest_behaviour {
 	__u32 populate_delay_ms;
 	__u32 prepare_delay_ms;
 	__u32 start_delay_ms;
+	__s32 break_fd;
+	__u32 reserved;
 };
 
 /**
@@ -269,7 +274,10 @@ struct rmtest_events {
 #define RMTEST_IOC	0xb9
 
 #define RMTEST_BIND		_IOWR(RMTEST_IOC, 0x01, struct rmtest_bind)
-/* The argument is the id itself. */
+/*
+ * The argument is the id itself. If a call of another thread is using the
+ * binding, it ends when that call does.
+ */
 #define RMTEST_UNBIND		_IO(RMTEST_IOC, 0x02)
 #define RMTEST_GET		_IOWR(RMTEST_IOC, 0x03, struct rmtest_get)
 /* Puts the kept references in the range, of all bindings if @id is 0. */
@@ -289,5 +297,8 @@ struct rmtest_events {
 #define RMTEST_RESET		_IO(RMTEST_IOC, 0x0f)
 /* Fills @start and @end with the range of a binding. */
 #define RMTEST_BINDING_RANGE	_IOWR(RMTEST_IOC, 0x10, struct rmtest_range)
+
+/* Forgets the binding with this id: it stays bound for ever. */
+#define RMTEST_LEAK		_IO(RMTEST_IOC, 0x11)
 
 #endif /* _RESTRICTEDMEM_TEST_CONSUMER_UAPI_H */
