@@ -25,7 +25,7 @@ use self::layout::{FIELD, FIELD_LEN, LATE_FIELD, PAGE, PRIVATE, PRIVATE_LEN, SEC
 use self::machine::{Hypervisor, Machine, MachineError};
 use self::owner::{ATTEMPTS, Outcome, PEEKS};
 use self::report::{Report, kib};
-use self::search::search;
+use self::search::Search;
 use crate::Failure;
 
 /// A SHA-256 digest.
@@ -188,11 +188,13 @@ impl Demo<'_> {
             self.report.row(peek.what, peek.how, result, holds);
         }
 
-        let found = search(&[note, self.secret])?;
-        let [notes, secrets] = &found.addresses[..] else {
+        let wanted = [note, self.secret];
+        let mut search = Search::new(&wanted)?;
+        search.everywhere()?;
+        let [notes, secrets] = &search.addresses[..] else {
             return Err(broken("a search for two digests gave something else"));
         };
-        let searched = format!("SHA-256 in {}", kib(found.bytes));
+        let searched = format!("SHA-256 in {}", kib(search.bytes));
         self.report.row(
             "we search all our memory",
             searched.clone(),

@@ -10,29 +10,27 @@ use crate::table::Table;
 /// Says what is there. `Ok` if the system call is.
 pub fn run() -> Result<(), Failure> {
     let memory = RestrictedMemory::create(Flags::empty());
-    let mut table = Table::new(["memfd_restricted", "", ""]);
-    let mut row = |what: &str, result: String| {
-        table.push([String::new(), what.to_owned(), result]);
-    };
-    row("system call", called(&memory));
+    let mut table = Table::new();
+    table.push([
+        "memfd_restricted".into(),
+        yes_or_no(&memory, &format!("yes, system call {SYSCALL_NUMBER}")),
+    ]);
     if memory.is_ok() {
         for (name, flag) in Flags::all().iter_names() {
-            row(
-                &format!("flag {name}"),
-                called(&RestrictedMemory::create(flag)),
-            );
+            let made = RestrictedMemory::create(flag);
+            table.push([format!("RMFD_{name}"), yes_or_no(&made, "yes")]);
         }
-        row("KVM", machine());
+        table.push(["KVM".into(), machine()]);
     }
     print!("{table}");
     memory?;
     Ok(())
 }
 
-fn called(result: &Result<RestrictedMemory, Error>) -> String {
+fn yes_or_no(result: &Result<RestrictedMemory, Error>, yes: &str) -> String {
     match result {
-        Ok(_) => format!("yes, number {SYSCALL_NUMBER}"),
-        Err(error) => format!("no: {error}"),
+        Ok(_) => yes.to_owned(),
+        Err(_) => "no".to_owned(),
     }
 }
 

@@ -10,11 +10,9 @@ pub struct Table<const N: usize> {
 }
 
 impl<const N: usize> Table<N> {
-    /// A table of which this is the first row.
-    pub fn new(head: [&str; N]) -> Self {
-        Self {
-            rows: vec![head.map(str::to_owned)],
-        }
+    /// A table without rows.
+    pub fn new() -> Self {
+        Self { rows: Vec::new() }
     }
 
     /// Adds a row.
@@ -49,7 +47,8 @@ mod tests {
 
     #[test]
     fn aligns_its_columns() {
-        let mut table = Table::new(["what", "how"]);
+        let mut table = Table::new();
+        table.push(["what".into(), "how".into()]);
         table.push(["longer than that".into(), "x".into()]);
         assert_eq!(
             table.to_string(),

@@ -19,7 +19,8 @@ pub struct Report {
 
 impl Report {
     pub fn new() -> Self {
-        let table = Table::new(["what", "how", "result"]);
+        let mut table = Table::new();
+        table.push(["what", "how", "result"].map(str::to_owned));
         Self {
             scenes: 0,
             table,

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::{Digest, digest_of};
@@ -16,56 +17,77 @@ const CHUNK: usize = 1 << 16;
 /// How many random bytes there are.
 const LEN: usize = 32;
 
-/// What a search found.
-pub struct Found {
-    /// The addresses of each of the digests that were looked for.
+/// A search for the preimages of some digests.
+pub struct Search<'a> {
+    digests: &'a [Digest],
+    memory: File,
+    /// Filled from [`Search::memory`], chunk by chunk.
+    buffer: Vec<u8>,
+    /// The addresses where each of the digests was found.
     pub addresses: Vec<Vec<u64>>,
     /// How many bytes were looked at.
     pub bytes: u64,
 }
 
-/// Looks for the preimages of some digests, in every mapping of this process.
-pub fn search(digests: &[Digest]) -> io::Result<Found> {
-    let mut found = Found {
-        addresses: vec![Vec::new(); digests.len()],
-        bytes: 0,
-    };
-    let memory = File::open("/proc/self/mem")?;
-    // A window may straddle two chunks, so that a chunk ends with the start of the next one.
-    let mut buffer = vec![0u8; CHUNK + LEN - STEP];
-    let own = buffer.as_ptr_range();
-    let own = own.start.addr() as u64..own.end.addr() as u64;
+impl<'a> Search<'a> {
+    /// A search in the memory of this process.
+    pub fn new(digests: &'a [Digest]) -> io::Result<Self> {
+        Ok(Self {
+            digests,
+            memory: File::open("/proc/self/mem")?,
+            // A window may straddle two chunks, so a chunk ends with the start of the next one.
+            buffer: vec![0; CHUNK + LEN - STEP],
+            addresses: vec![Vec::new(); digests.len()],
+            bytes: 0,
+        })
+    }
 
-    for mapping in fs::read_to_string("/proc/self/maps")?
-        .lines()
-        .filter_map(range_of)
-    {
-        for start in mapping.clone().step_by(CHUNK) {
-            let len = buffer.len().min((mapping.end - start) as usize);
-            // Some mappings cannot be read by anyone: [vvar], or those without permission.
-            let Ok(len) = memory.read_at(&mut buffer[..len], start) else {
-                break;
+    /// Looks into every mapping.
+    pub fn everywhere(&mut self) -> io::Result<()> {
+        for mapping in fs::read_to_string("/proc/self/maps")?
+            .lines()
+            .filter_map(range_of)
+        {
+            self.within(mapping);
+        }
+        Ok(())
+    }
+
+    /// Looks into a range of addresses, up to where it cannot be read. Some mappings cannot be read
+    /// by anyone: `[vvar]`, or those without permission.
+    pub fn within(&mut self, range: Range<u64>) {
+        for start in range.clone().step_by(CHUNK) {
+            let len = self.buffer.len().min((range.end - start) as usize);
+            let Ok(len) = self.memory.read_at(&mut self.buffer[..len], start) else {
+                return;
             };
-            found.bytes += len.min(CHUNK) as u64;
-            for (index, window) in buffer[..len].windows(LEN).enumerate().step_by(STEP) {
-                let address = start + index as u64;
-                if !looks_random(window) || own.contains(&address) {
-                    continue;
-                }
-                let digest = digest_of(window);
-                for (wanted, addresses) in digests.iter().zip(&mut found.addresses) {
-                    if *wanted == digest {
-                        addresses.push(address);
-                    }
+            self.bytes += len.min(CHUNK) as u64;
+            self.chunk(start, len);
+        }
+    }
+
+    /// Looks into the first bytes of the buffer, which were read from an address.
+    fn chunk(&mut self, start: u64, len: usize) {
+        let own = self.buffer.as_ptr_range();
+        let own = own.start.addr() as u64..own.end.addr() as u64;
+        for (index, window) in self.buffer[..len].windows(LEN).enumerate().step_by(STEP) {
+            let address = start + index as u64;
+            // What is in the buffer was found elsewhere.
+            if !looks_random(window) || own.contains(&address) {
+                continue;
+            }
+            let digest = digest_of(window);
+            for (wanted, addresses) in self.digests.iter().zip(&mut self.addresses) {
+                if *wanted == digest {
+                    addresses.push(address);
                 }
             }
         }
     }
-    Ok(found)
 }
 
 /// The range of a line of `/proc/self/maps`.
-fn range_of(line: &str) -> Option<std::ops::Range<u64>> {
+fn range_of(line: &str) -> Option<Range<u64>> {
     let (start, end) = line.split_once(' ')?.0.split_once('-')?;
     Some(u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?)
 }
@@ -84,13 +106,22 @@ fn looks_random(window: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    const PAGE: usize = 4096;
+
     #[test]
     fn finds_what_is_there_and_only_that() {
-        let bytes: Vec<u8> = (0..64u32).map(|i| (i * 167 + 13) as u8).collect();
-        let absent = digest_of(b"these bytes are nowhere in memory");
-        let found = search(&[digest_of(&bytes[8..40]), absent]).unwrap();
-        assert!(found.addresses[0].contains(&(bytes[8..].as_ptr().addr() as u64)));
-        assert!(found.addresses[1].is_empty());
+        // Longer than a chunk, with what is looked for across its end.
+        let mut bytes = vec![0; CHUNK + PAGE];
+        let pattern: Vec<u8> = (0..32u32).map(|i| (i * 167 + 13) as u8).collect();
+        bytes[CHUNK - 8..][..LEN].copy_from_slice(&pattern);
+        let start = bytes.as_ptr().addr() as u64;
+
+        let digests = [digest_of(&pattern), digest_of(b"these bytes are nowhere")];
+        let mut search = Search::new(&digests).unwrap();
+        search.within(start..start + bytes.len() as u64);
+        assert_eq!(search.addresses[0], [start + CHUNK as u64 - 8]);
+        assert!(search.addresses[1].is_empty());
+        assert_eq!(search.bytes, bytes.len() as u64);
     }
 
     #[test]

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+
+//! The library against a kernel that has `memfd_restricted(2)`. README.md says how to run it there;
+//! elsewhere these tests are ignored, and fail if they are asked for.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use restrictedmem::{Builder, Error, Flags, Operation, RestrictedMemory, page_size};
+
+fn memory(pages: u64) -> RestrictedMemory {
+    Builder::new()
+        .len(pages * page_size())
+        .create()
+        .expect("this kernel has memfd_restricted")
+}
+
+/// Pages of a file, as a range of bytes.
+fn pages(range: std::ops::Range<u64>) -> std::ops::Range<u64> {
+    range.start * page_size()..range.end * page_size()
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T, Error>, operation: Operation, errno: i32) {
+    let error = result.expect_err("refused");
+    assert_eq!(
+        (error.operation(), error.errno()),
+        (operation, errno),
+        "{error}"
+    );
+}
+
+fn is_cloexec(memory: &RestrictedMemory) -> bool {
+    let flags = fcntl(memory, FcntlArg::F_GETFD).expect("an open descriptor");
+    FdFlag::from_bits_retain(flags).contains(FdFlag::FD_CLOEXEC)
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn is_supported() {
+    assert!(restrictedmem::is_supported());
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn refuses_an_unknown_flag() {
+    for bit in 8..32 {
+        let flags = Flags::CLOEXEC | Flags::from_bits_retain(1 << bit);
+        refused(
+            RestrictedMemory::create(flags),
+            Operation::Create,
+            libc::EINVAL,
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn is_closed_on_exec_only_if_asked_to() {
+    assert!(is_cloexec(
+        &RestrictedMemory::create(Flags::CLOEXEC).unwrap()
+    ));
+    assert!(is_cloexec(&Builder::new().create().unwrap()));
+    assert!(!is_cloexec(
+        &RestrictedMemory::create(Flags::empty()).unwrap()
+    ));
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn is_sized_once() {
+    let memory = RestrictedMemory::create(Flags::default()).unwrap();
+    assert_eq!(memory.stat().unwrap().len, 0);
+    refused(memory.set_len(0), Operation::SetLen, libc::EINVAL);
+    refused(
+        memory.set_len(page_size() + 1),
+        Operation::SetLen,
+        libc::EINVAL,
+    );
+    refused(memory.set_len(u64::MAX), Operation::SetLen, libc::EINVAL);
+
+    memory.set_len(2 * page_size()).unwrap(); // a refusal does not count
+    for len in [1, 2, 3] {
+        refused(
+            memory.set_len(len * page_size()),
+            Operation::SetLen,
+            libc::EPERM,
+        );
+    }
+    assert_eq!(memory.stat().unwrap().len, 2 * page_size());
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn reserves_and_gives_back() {
+    let memory = memory(16);
+    assert_eq!(memory.stat().unwrap().allocated, 0);
+    memory.allocate(pages(4..12)).unwrap();
+    memory.allocate(pages(4..12)).unwrap(); // twice is once
+    assert_eq!(memory.stat().unwrap().allocated, 8 * page_size());
+
+    memory.punch(pages(6..8)).unwrap();
+    assert_eq!(memory.stat().unwrap().allocated, 6 * page_size());
+    memory.punch(pages(0..1 << 20)).unwrap(); // what is beyond the size is ignored
+    assert_eq!(memory.stat().unwrap().allocated, 0);
+    assert_eq!(memory.stat().unwrap().len, 16 * page_size());
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn reserves_whole_pages_inside_the_size() {
+    let memory = memory(4);
+    let page = page_size();
+    for range in [
+        0..0,
+        1..page,
+        0..page + 1,
+        page / 2..page,
+        pages(3..5),
+        pages(4..5),
+    ] {
+        refused(memory.allocate(range), Operation::Allocate, libc::EINVAL);
+    }
+    refused(
+        memory.allocate(0..u64::MAX),
+        Operation::Allocate,
+        libc::EINVAL,
+    );
+    #[allow(clippy::reversed_empty_ranges)]
+    let backwards = 3 * page..page;
+    refused(
+        memory.allocate(backwards),
+        Operation::Allocate,
+        libc::EINVAL,
+    );
+    assert_eq!(memory.stat().unwrap().allocated, 0);
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn punches_whole_pages() {
+    let memory = memory(4);
+    memory.allocate(pages(0..4)).unwrap();
+    let page = page_size();
+    for range in [0..0, 1..page, 0..page + 1, page / 2..2 * page] {
+        refused(memory.punch(range), Operation::Punch, libc::EINVAL);
+    }
+    assert_eq!(memory.stat().unwrap().allocated, 4 * page);
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn has_no_data_that_nobody_used() {
+    let memory = memory(4);
+    memory.allocate(pages(0..2)).unwrap();
+    assert_eq!(memory.present().count(), 0);
+    assert_eq!(memory.seek_data(0), Ok(None));
+    assert_eq!(memory.seek_hole(page_size()), Ok(Some(page_size())));
+    assert_eq!(memory.seek_hole(4 * page_size()), Ok(None));
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn lives_as_long_as_a_descriptor() {
+    let memory = memory(4);
+    memory.allocate(pages(0..1)).unwrap();
+    let copy = RestrictedMemory::from(memory.as_fd().try_clone_to_owned().unwrap());
+    drop(memory);
+    assert_eq!(copy.stat().unwrap().allocated, page_size());
+    refused(copy.set_len(page_size()), Operation::SetLen, libc::EPERM);
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn cannot_be_read_or_written_as_a_file() {
+    let mut file = File::from(OwnedFd::from(memory(4)));
+    assert!(file.read(&mut [0; 16]).is_err());
+    assert!(file.write(&[0; 16]).is_err());
+}
