@@ -34,6 +34,45 @@ static inline int memfd_restricted(unsigned int flags, int mount_fd)
 	return syscall(__NR_memfd_restricted, flags, mount_fd);
 }
 
+/*
+ * The errno of a system call that this kernel does not have, because it is too
+ * old or built without it.
+ */
+static inline int no_such_call(void)
+{
+	errno = 0;
+	syscall(-1L);
+	return errno;
+}
+
+/*
+ * For FIXTURE_SETUP: if (!have_restrictedmem()) SKIP(return, NO_RESTRICTEDMEM).
+ * What fails later fails.
+ */
+static inline bool have_restrictedmem(void)
+{
+	int fd = memfd_restricted(0, -1);
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || error != no_such_call();
+}
+
+#define NO_RESTRICTEDMEM "this kernel has no memfd_restricted()"
+
+/* A file of a size, or -1. */
+static inline int new_sized_file(off_t size)
+{
+	int fd = memfd_restricted(0, -1);
+
+	if (fd >= 0 && ftruncate(fd, size)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 #define PUNCH	(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
 #define RESERVE	FALLOC_FL_KEEP_SIZE
 
@@ -123,45 +162,31 @@ static inline bool error_in(int error, ...)
  */
 #define EXPECT_REFUSED(call, rule, ...)					\
 do {									\
+	const char *__rule = rule;					\
+	long __ret;							\
+	int __errno;							\
+									\
 	errno = 0;							\
-	long __ret = (long)(call);					\
-	int __errno = errno;						\
+	__ret = (long)(call);						\
+	__errno = errno;						\
 	EXPECT_EQ(-1, __ret)						\
-		TH_LOG("%s: " #call " returned %ld", rule, __ret);	\
+		TH_LOG("%s: " #call " returned %ld", __rule, __ret);	\
 	if (__ret == -1)						\
 		EXPECT_TRUE(error_in(__errno, __VA_ARGS__, 0))		\
 			TH_LOG("%s: " #call " failed with %s, not with "\
-			       #__VA_ARGS__, rule, strerror(__errno));	\
+			       #__VA_ARGS__, __rule, strerror(__errno));\
 } while (0)
 
 /* EXPECT_ALLOWED(call, rule): @call must not fail. */
 #define EXPECT_ALLOWED(call, rule)					\
 do {									\
+	long __ret;							\
+									\
 	errno = 0;							\
-	long __ret = (long)(call);					\
+	__ret = (long)(call);						\
 	EXPECT_NE(-1, __ret)						\
 		TH_LOG("%s: " #call " failed with %s", rule,		\
 		       strerror(errno));				\
-} while (0)
-
-/*
- * A new file, or skip the test if the kernel has none to give. For the body of a
- * test or FIXTURE_SETUP.
- */
-#define NEW_FILE(fd, flags)						\
-do {									\
-	(fd) = memfd_restricted(flags, -1);				\
-	if ((fd) < 0 && errno == ENOSYS)				\
-		SKIP(return, "this kernel has no memfd_restricted()");	\
-	ASSERT_LE(0, fd)						\
-		TH_LOG("memfd_restricted(): %s", strerror(errno));	\
-} while (0)
-
-#define NEW_SIZED_FILE(fd, flags, size)					\
-do {									\
-	NEW_FILE(fd, flags);						\
-	ASSERT_EQ(0, ftruncate(fd, size))				\
-		TH_LOG("ftruncate(): %s", strerror(errno));		\
 } while (0)
 
 #endif /* _SELFTESTS_RESTRICTEDMEM_H */

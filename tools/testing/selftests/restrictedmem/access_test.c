@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Restricted memory cannot be read, written, mapped, spliced, nor opened again
+ * under another name. One test for each way in.
+ */
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include <linux/fs.h>
+
+#include "access.h"
+
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x080000
+#endif
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+#ifndef AT_HANDLE_FID
+#define AT_HANDLE_FID AT_REMOVEDIR
+#endif
+
+/* Read and write */
+
+TEST_F(access, read)
+{
+	struct iovec iov = { self->buffer, self->page };
+
+	EXPECT_REFUSED(read(self->fd, self->buffer, self->page), "read", EINVAL, EBADF);
+	EXPECT_REFUSED(read(self->fd, self->buffer, 0), "empty read", EINVAL, EBADF);
+	EXPECT_REFUSED(readv(self->fd, &iov, 1), "readv", EINVAL, EBADF);
+	EXPECT_REFUSED(pread(self->fd, self->buffer, self->page, 0),
+		       "pread", EINVAL, EBADF, ESPIPE);
+	EXPECT_REFUSED(pread(self->fd, self->buffer, 1, self->size),
+		       "pread", EINVAL, EBADF, ESPIPE);
+	EXPECT_REFUSED(preadv(self->fd, &iov, 1, 0), "preadv", EINVAL, EBADF, ESPIPE);
+	EXPECT_REFUSED(preadv2(self->fd, &iov, 1, -1, 0), "preadv2", EINVAL, EBADF);
+	EXPECT_REFUSED(preadv2(self->fd, &iov, 1, 0, RWF_NOWAIT),
+		       "preadv2", EINVAL, EBADF, ESPIPE, EOPNOTSUPP);
+	EXPECT_REFUSED(preadv2(self->fd, &iov, 1, 0, RWF_HIPRI),
+		       "preadv2", EINVAL, EBADF, ESPIPE, EOPNOTSUPP);
+}
+
+TEST_F(access, write)
+{
+	struct iovec iov = { self->buffer, self->page };
+
+	EXPECT_REFUSED(write(self->fd, self->buffer, self->page), "write", EINVAL, EBADF);
+	EXPECT_REFUSED(write(self->fd, self->buffer, 0), "empty write", EINVAL, EBADF);
+	EXPECT_REFUSED(writev(self->fd, &iov, 1), "writev", EINVAL, EBADF);
+	EXPECT_REFUSED(pwrite(self->fd, self->buffer, self->page, 0),
+		       "pwrite", EINVAL, EBADF, ESPIPE);
+	EXPECT_REFUSED(pwrite(self->fd, self->buffer, 1, self->size),
+		       "pwrite", EINVAL, EBADF, ESPIPE);
+	EXPECT_REFUSED(pwritev(self->fd, &iov, 1, 0), "pwritev", EINVAL, EBADF, ESPIPE);
+	EXPECT_REFUSED(pwritev2(self->fd, &iov, 1, -1, RWF_APPEND),
+		       "pwritev2", EINVAL, EBADF, EOPNOTSUPP);
+	EXPECT_REFUSED(pwritev2(self->fd, &iov, 1, 0, RWF_NOWAIT),
+		       "pwritev2", EINVAL, EBADF, ESPIPE, EOPNOTSUPP);
+}
+
+TEST_F(access, read_and_write_leave_the_position)
+{
+	off_t before = lseek(self->fd, 0, SEEK_CUR);
+
+	EXPECT_EQ(-1, read(self->fd, self->buffer, self->page));
+	EXPECT_EQ(-1, write(self->fd, self->buffer, self->page));
+	EXPECT_EQ(before, lseek(self->fd, 0, SEEK_CUR));
+}
+
+/* Splice and its relatives */
+
+TEST_F(access, splice_to_a_pipe)
+{
+	loff_t offset = 0;
+	int pipes[2];
+
+	ASSERT_EQ(0, pipe(pipes));
+	EXPECT_REFUSED(splice(self->fd, NULL, pipes[1], NULL, self->page, 0),
+		       "splice", EINVAL, EBADF);
+	EXPECT_REFUSED(splice(self->fd, &offset, pipes[1], NULL, self->page,
+			      SPLICE_F_MOVE | SPLICE_F_NONBLOCK),
+		       "splice", EINVAL, EBADF, ESPIPE);
+	close(pipes[1]);
+	EXPECT_EQ(0, read(pipes[0], self->buffer, self->page))
+		TH_LOG("something came through the pipe");
+}
+
+TEST_F(access, splice_from_a_pipe)
+{
+	loff_t offset = 0;
+	int pipes[2];
+
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(self->page, write(pipes[1], self->buffer, self->page));
+	EXPECT_REFUSED(splice(pipes[0], NULL, self->fd, NULL, self->page, 0),
+		       "splice", EINVAL, EBADF);
+	EXPECT_REFUSED(splice(pipes[0], NULL, self->fd, &offset, self->page, SPLICE_F_MOVE),
+		       "splice", EINVAL, EBADF, ESPIPE);
+}
+
+TEST_F(access, tee_and_vmsplice)
+{
+	struct iovec iov = { self->buffer, self->page };
+	int pipes[2];
+
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(self->page, write(pipes[1], self->buffer, self->page));
+	EXPECT_REFUSED(tee(self->fd, pipes[1], self->page, SPLICE_F_NONBLOCK),
+		       "tee", EINVAL, EBADF);
+	EXPECT_REFUSED(tee(pipes[0], self->fd, self->page, SPLICE_F_NONBLOCK),
+		       "tee", EINVAL, EBADF);
+	EXPECT_REFUSED(vmsplice(self->fd, &iov, 1, 0), "vmsplice", EINVAL, EBADF);
+}
+
+TEST_F(access, sendfile_from_it)
+{
+	off_t offset = 0;
+	int pipes[2], sockets[2];
+
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+	EXPECT_REFUSED(sendfile(pipes[1], self->fd, NULL, self->page),
+		       "sendfile", EINVAL, ESPIPE);
+	EXPECT_REFUSED(sendfile(sockets[0], self->fd, &offset, self->page),
+		       "sendfile", EINVAL, ESPIPE);
+	EXPECT_REFUSED(sendfile(self->ordinary, self->fd, NULL, self->page),
+		       "sendfile", EINVAL, ESPIPE);
+	EXPECT_EQ(self->page, size_of(self->ordinary));
+}
+
+TEST_F(access, sendfile_into_it)
+{
+	off_t offset = 0;
+
+	EXPECT_REFUSED(sendfile(self->fd, self->ordinary, &offset, self->page),
+		       "sendfile", EINVAL, ESPIPE, EBADF);
+}
+
+TEST_F(access, copy_file_range)
+{
+	loff_t in = 0, out = 0;
+	int other = new_sized_file(PAGES * self->page);
+
+	ASSERT_LE(0, other);
+	EXPECT_REFUSED(copy_file_range(self->fd, &in, self->ordinary, &out, self->page, 0),
+		       "copy_file_range", EXDEV, EINVAL);
+	EXPECT_REFUSED(copy_file_range(self->ordinary, &in, self->fd, &out, self->page, 0),
+		       "copy_file_range", EXDEV, EINVAL);
+	EXPECT_EQ(self->page, size_of(self->ordinary));
+	/* Among its own kind there are no two file systems to complain about. */
+	if (variant->state != UNSIZED) {
+		in = 0;
+		out = 0;
+		EXPECT_REFUSED(copy_file_range(self->fd, &in, other, &out, self->page, 0),
+			       "copy_file_range", EXDEV, EINVAL, EOPNOTSUPP);
+		EXPECT_REFUSED(copy_file_range(other, &in, self->fd, &out, self->page, 0),
+			       "copy_file_range", EXDEV, EINVAL, EOPNOTSUPP);
+	}
+	EXPECT_EQ(0, pages_of(other));
+}
+
+TEST_F(access, clone)
+{
+	struct file_clone_range range = { .src_fd = self->fd, .src_length = self->page };
+	int other = new_sized_file(PAGES * self->page);
+
+	ASSERT_LE(0, other);
+	EXPECT_REFUSED(ioctl(self->ordinary, FICLONE, self->fd),
+		       "FICLONE", EXDEV, EINVAL, EOPNOTSUPP);
+	EXPECT_REFUSED(ioctl(self->fd, FICLONE, self->ordinary),
+		       "FICLONE", EXDEV, EINVAL, EOPNOTSUPP);
+	EXPECT_REFUSED(ioctl(other, FICLONE, self->fd),
+		       "FICLONE", EXDEV, EINVAL, EOPNOTSUPP);
+	EXPECT_REFUSED(ioctl(self->ordinary, FICLONERANGE, &range),
+		       "FICLONERANGE", EXDEV, EINVAL, EOPNOTSUPP);
+	EXPECT_REFUSED(ioctl(other, FICLONERANGE, &range),
+		       "FICLONERANGE", EXDEV, EINVAL, EOPNOTSUPP);
+	EXPECT_EQ(0, pages_of(other));
+}
+
+TEST_F(access, dedupe_compares_nothing)
+{
+	struct {
+		struct file_dedupe_range range;
+		struct file_dedupe_range_info info;
+	} args = {
+		.range = { .src_length = self->page, .dest_count = 1 },
+		.info = { .dest_fd = self->fd },
+	};
+
+	/* FILE_DEDUPE_RANGE_DIFFERS would already be an answer. */
+	if (ioctl(self->ordinary, FIDEDUPERANGE, &args) == 0)
+		EXPECT_GT(0, args.info.status);
+	args.info.dest_fd = self->ordinary;
+	args.info.status = -1;
+	if (ioctl(self->fd, FIDEDUPERANGE, &args) == 0)
+		EXPECT_GT(0, args.info.status);
+}
+
+/* Mappings */
+
+TEST_F(access, mmap)
+{
+	static const int prots[] = {
+		PROT_NONE, PROT_READ, PROT_WRITE, PROT_READ | PROT_WRITE,
+	};
+	static const int flags[] = {
+		MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE,
+		MAP_SHARED | MAP_POPULATE, MAP_PRIVATE | MAP_POPULATE,
+		MAP_SHARED | MAP_NORESERVE, MAP_PRIVATE | MAP_NORESERVE,
+	};
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(prots); i++) {
+		for (j = 0; j < ARRAY_SIZE(flags); j++) {
+			EXPECT_REFUSED(mmap(NULL, self->page, prots[i], flags[j], self->fd, 0),
+				       "mmap", ENODEV);
+			EXPECT_REFUSED(mmap(NULL, PAGES * self->page, prots[i], flags[j],
+					    self->fd, self->page),
+				       "mmap", ENODEV);
+		}
+	}
+}
+
+TEST_F(access, mmap_to_execute)
+{
+	EXPECT_REFUSED(mmap(NULL, self->page, PROT_EXEC, MAP_SHARED, self->fd, 0),
+		       "mmap", ENODEV, EPERM, EACCES);
+	EXPECT_REFUSED(mmap(NULL, self->page, PROT_READ | PROT_EXEC, MAP_PRIVATE,
+			    self->fd, 0),
+		       "mmap", ENODEV, EPERM, EACCES);
+}
+
+TEST_F(access, mmap_with_special_flags)
+{
+	EXPECT_REFUSED(mmap(NULL, self->page, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC,
+			    self->fd, 0),
+		       "MAP_SYNC", ENODEV, EOPNOTSUPP);
+	EXPECT_REFUSED(mmap(NULL, self->page, PROT_READ, MAP_SHARED | MAP_HUGETLB,
+			    self->fd, 0),
+		       "MAP_HUGETLB", ENODEV, EINVAL);
+	EXPECT_REFUSED(mmap(NULL, self->page, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_GROWSDOWN | MAP_STACK, self->fd, 0),
+		       "MAP_GROWSDOWN", ENODEV, EINVAL);
+}
+
+TEST_F(access, a_refused_mmap_leaves_what_was_there)
+{
+	char *place = mmap(NULL, self->page, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, place);
+	memset(place, 'y', self->page);
+	EXPECT_REFUSED(mmap(place, self->page, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_FIXED, self->fd, 0),
+		       "mmap", ENODEV);
+	EXPECT_EQ('y', place[0]);
+	EXPECT_EQ('y', place[self->page - 1]);
+}
+
+/*
+ * What reads memory by address, such as process_vm_readv(), ptrace(),
+ * /proc/PID/mem, core dumps and fixed buffers of io_uring, has nothing to aim at.
+ */
+TEST_F(access, there_is_no_address_to_read_at)
+{
+	char line[512], inode[32];
+	bool found = false;
+	FILE *maps;
+
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, self->page, PROT_READ, MAP_SHARED, self->fd, 0));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, self->page, PROT_NONE, MAP_PRIVATE, self->fd, 0));
+	snprintf(inode, sizeof(inode), " %lu ", (unsigned long)self->ino);
+	maps = fopen("/proc/self/maps", "r");
+	ASSERT_NE(NULL, maps);
+	while (fgets(line, sizeof(line), maps))
+		found |= strstr(line, "restricted") || strstr(line, inode);
+	fclose(maps);
+	EXPECT_FALSE(found);
+}
+
+/* Other descriptors and other names for it */
+
+TEST_F(access, open_again_through_proc)
+{
+	static const int flags[] = {
+		O_RDONLY, O_WRONLY, O_RDWR, O_RDWR | O_TRUNC, O_RDWR | O_APPEND,
+		O_RDONLY | O_DIRECT, O_RDONLY | O_NONBLOCK, O_RDWR | O_CREAT, 3,
+	};
+	unsigned int i;
+	char path[64];
+
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		EXPECT_REFUSED(open(self->path, flags[i], 0600),
+			       "open", ENXIO, EACCES, EINVAL);
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), self->fd);
+		EXPECT_REFUSED(open(path, flags[i], 0600), "open", ENXIO, EACCES, EINVAL);
+		snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", self->fd);
+		EXPECT_REFUSED(open(path, flags[i], 0600), "open", ENXIO, EACCES, EINVAL);
+	}
+	EXPECT_REFUSED(open(self->path, O_RDONLY), "plain open", ENXIO, EACCES);
+	EXPECT_REFUSED(open(self->path, O_RDWR), "plain open", ENXIO, EACCES);
+}
+
+TEST_F(access, a_path_descriptor_opens_nothing)
+{
+	char path[64];
+	int fd = open(self->path, O_PATH);
+
+	if (fd < 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	EXPECT_REFUSED(open(path, O_RDONLY), "open", ENXIO, EACCES);
+	EXPECT_REFUSED(open(path, O_RDWR), "open", ENXIO, EACCES);
+	EXPECT_REFUSED(openat(fd, "", O_RDONLY), "openat", ENOENT, ENOTDIR);
+	EXPECT_REFUSED(read(fd, self->buffer, self->page), "read", EBADF);
+	EXPECT_REFUSED(ftruncate(fd, self->page), "ftruncate", EBADF, EINVAL);
+	EXPECT_REFUSED(fallocate(fd, PUNCH, 0, self->page), "fallocate", EBADF);
+}
+
+TEST_F(access, link)
+{
+	char target[64];
+
+	snprintf(target, sizeof(target), "/tmp/restrictedmem-%d", getpid());
+	EXPECT_REFUSED(linkat(self->fd, "", AT_FDCWD, target, AT_EMPTY_PATH),
+		       "linkat", EXDEV, ENOENT);
+	EXPECT_REFUSED(linkat(AT_FDCWD, self->path, AT_FDCWD, target, AT_SYMLINK_FOLLOW),
+		       "linkat", EXDEV, ENOENT, EPERM);
+	EXPECT_REFUSED(unlink(target), "nothing was made", ENOENT);
+}
+
+TEST_F(access, mount)
+{
+	char target[64];
+	int fd;
+
+	EXPECT_REFUSED(syscall(SYS_open_tree, self->fd, "",
+			       AT_EMPTY_PATH | OPEN_TREE_CLONE),
+		       "open_tree", EINVAL, EPERM);
+	if (!variant->root || unshare(CLONE_NEWNS))
+		return;
+	ASSERT_EQ(0, mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	snprintf(target, sizeof(target), "/tmp/restrictedmem-%d", getpid());
+	fd = open(target, O_CREAT | O_RDWR, 0600);
+	ASSERT_LE(0, fd);
+	EXPECT_REFUSED(mount(self->path, target, NULL, MS_BIND, NULL), "mount", EINVAL);
+	unlink(target);
+}
+
+TEST_F(access, exec)
+{
+	static char *const none[] = { NULL };
+	pid_t child;
+	int status;
+
+	/* In a child: what would follow is not a failed test but another program. */
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		syscall(SYS_execveat, self->fd, "", none, none, AT_EMPTY_PATH);
+		if (errno != EACCES)
+			_exit(1);
+		execve(self->path, none, none);
+		_exit(errno == EACCES ? 0 : 2);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status)
+		TH_LOG("1: execveat, 2: execve through /proc");
+}
+
+TEST_F(access, file_handles)
+{
+	static const int flags[] = {
+		AT_EMPTY_PATH, AT_EMPTY_PATH | AT_HANDLE_FID,
+	};
+	union {
+		struct file_handle handle;
+		char space[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} buffer;
+	unsigned int i;
+	int mount_id;
+
+	for (i = 0; i < 2; i++) {
+		buffer.handle.handle_bytes = MAX_HANDLE_SZ;
+		if (name_to_handle_at(self->fd, "", &buffer.handle, &mount_id, flags[i])) {
+			EXPECT_TRUE(error_in(errno, EOPNOTSUPP, EPERM, ENOENT, no_such_call(), 0))
+				TH_LOG("%s", strerror(errno));
+			continue;
+		}
+		/* A name for fanotify it may have, but nothing to open it by. */
+		EXPECT_REFUSED(open_by_handle_at(self->fd, &buffer.handle, O_RDWR),
+			       "open_by_handle_at", ESTALE, EOPNOTSUPP, EPERM, EINVAL);
+		EXPECT_REFUSED(open_by_handle_at(self->fd, &buffer.handle, O_PATH),
+			       "open_by_handle_at", ESTALE, EOPNOTSUPP, EPERM, EINVAL);
+	}
+
+	/* As tmpfs would write it: inode number and generation. */
+	memset(&buffer, 0, sizeof(buffer));
+	buffer.handle.handle_bytes = 12;
+	buffer.handle.handle_type = 1;
+	((__u32 *)buffer.handle.f_handle)[1] = self->ino;
+	EXPECT_REFUSED(open_by_handle_at(self->fd, &buffer.handle, O_RDWR),
+		       "open_by_handle_at", ESTALE, EOPNOTSUPP, EPERM, EINVAL, no_such_call());
+}
+
+TEST_HARNESS_MAIN
