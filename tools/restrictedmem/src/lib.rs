@@ -72,7 +72,7 @@ pub use flags::Flags;
 pub use memory::{Builder, Present, RestrictedMemory, Stat};
 
 /// The number of `memfd_restricted(2)`, the same on every architecture of the generic table.
-pub const SYSCALL_NUMBER: i64 = sys::NR_MEMFD_RESTRICTED;
+pub const SYSCALL_NUMBER: std::ffi::c_long = sys::NR_MEMFD_RESTRICTED;
 
 /// Whether the running kernel has `memfd_restricted(2)`.
 ///

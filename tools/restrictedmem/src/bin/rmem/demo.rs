@@ -25,7 +25,6 @@ use self::layout::{FIELD, FIELD_LEN, LATE_FIELD, PAGE, PRIVATE, PRIVATE_LEN, SEC
 use self::machine::{Hypervisor, Machine, MachineError};
 use self::owner::{ATTEMPTS, Outcome, PEEKS};
 use self::report::{Report, kib};
-use self::search::Search;
 use crate::Failure;
 
 /// A SHA-256 digest.
@@ -92,8 +91,8 @@ impl Demo<'_> {
     }
 
     fn make(&mut self) {
-        self.report.scene(format_args!(
-            "We make {} of it: one system call, then its size, once.",
+        self.report.scene(&format!(
+            "We make {} of it, in this process, and set its size. We are its owner.",
             kib(PRIVATE_LEN)
         ));
         let again = self
@@ -110,10 +109,10 @@ impl Demo<'_> {
 
     /// A machine gets the memory, and a program gets into it.
     fn start(&mut self) -> Result<Machine, Failure> {
-        self.report.scene(format_args!(
+        self.report.scene(
             "A KVM machine takes it as its private memory. A loader in shared memory\n\
-             copies a program there, which draws a secret and keeps it there too."
-        ));
+             copies a program there, which draws a secret and keeps it there too.",
+        );
         let mut machine = Machine::new(self.hypervisor, self.memory.as_fd())?;
         machine.start_with_loader()?;
         self.count_primes("a program runs in it", &mut machine)?;
@@ -121,24 +120,28 @@ impl Demo<'_> {
         machine.draw_secret()?;
         self.secret = machine.secret_digest()?;
         self.report
-            .say(format_args!("SHA-256 of the secret: {}", hex(&self.secret)));
+            .say(&format!("SHA-256 of the secret: {}", hex(&self.secret)));
         Ok(machine)
     }
 
     fn count_primes(&mut self, what: &'static str, machine: &mut Machine) -> Result<(), Failure> {
         let primes = machine.count_primes(PRIMES_UP_TO)?;
-        let how = format!("primes up to {PRIMES_UP_TO}");
-        self.report
-            .row(what, how, format!("{primes}, right"), primes == PRIMES);
+        let verdict = if primes == PRIMES { "right" } else { "wrong" };
+        self.report.row(
+            what,
+            format!("primes up to {PRIMES_UP_TO}"),
+            format!("{primes}, {verdict}"),
+            primes == PRIMES,
+        );
         Ok(())
     }
 
     /// What can be tried with the descriptor.
     fn try_descriptor(&mut self) -> Result<(), Failure> {
-        self.report.scene(format_args!(
+        self.report.scene(
             "We hold the descriptor and try to get at the memory with it. Every way is\n\
-             tried on an ordinary memfd first, where it must work."
-        ));
+             tried on an ordinary memfd first, where it must work.",
+        );
         for attempt in ATTEMPTS {
             let ordinary = owner::ordinary_memfd()?;
             if let Err(errno) = attempt.works_on(&ordinary) {
@@ -158,28 +161,29 @@ impl Demo<'_> {
 
     /// What can be tried with the addresses of this process.
     fn try_addresses(&mut self, machine: &mut Machine) -> Result<(), Failure> {
-        self.report.scene(format_args!(
-            "We look at the addresses where the machine has its memory in our process, and\n\
-             search all that we can see. The machine has left a note in shared memory, as\n\
-             random as the secret, which must be found in the same ways."
-        ));
+        self.report.scene(
+            "We look at the addresses that the machine has for its memory in our process,\n\
+             and search all that we can see. The machine has left a note in shared memory,\n\
+             as random as the secret, which must be found in the same ways.",
+        );
         let note = machine.write_note()?;
         let note_at = machine
             .note_address()
-            .ok_or_else(|| broken("there is no shared memory"))?;
-        let private_at = machine.private_address();
+            .ok_or_else(|| Failure::Broken("the machine has no shared memory".into()))?;
 
         for peek in PEEKS {
-            let sees_note = (peek.look)(note_at, 32).map(|bytes| digest_of(&bytes) == note);
-            let len = peek.most.min(PRIVATE_LEN);
-            let from = if len == PRIVATE_LEN {
-                private_at
+            let sees_note = peek
+                .look(note_at, 32)
+                .map(|bytes| digest_of(&bytes) == note);
+            let (at, len) = if peek.is_slow {
+                (machine.private_address(SECRET), PAGE)
             } else {
-                private_at + SECRET - PRIVATE
+                (machine.private_address(PRIVATE), PRIVATE_LEN)
             };
-            let zeroes = (peek.look)(from, len)
-                .map(|bytes| bytes.len() as u64 == len && bytes.iter().all(|byte| *byte == 0));
-            let (result, holds) = match (sees_note, zeroes) {
+            let is_zero = peek
+                .look(at, len)
+                .map(|bytes| bytes.iter().all(|byte| *byte == 0));
+            let (result, holds) = match (sees_note, is_zero) {
                 (Ok(true), Ok(true)) => (format!("{} of zeroes", kib(len)), true),
                 (Ok(true), Ok(false)) => ("something that is not zero".into(), false),
                 (Ok(false), _) => ("proves nothing: not even the note".into(), false),
@@ -187,41 +191,29 @@ impl Demo<'_> {
             };
             self.report.row(peek.what, peek.how, result, holds);
         }
+        self.search(note, note_at)
+    }
 
-        let wanted = [note, self.secret];
-        let mut search = Search::new(&wanted)?;
-        search.everywhere()?;
-        let [notes, secrets] = &search.addresses[..] else {
-            return Err(broken("a search for two digests gave something else"));
-        };
-        let searched = format!("SHA-256 in {}", kib(search.bytes));
-        self.report.row(
-            "we search all our memory",
-            searched.clone(),
-            if notes.contains(&note_at) {
-                "the note: found"
-            } else {
-                "the note: not found"
-            },
-            notes.contains(&note_at),
-        );
-        self.report.row(
-            "we search all our memory",
-            searched,
-            if secrets.is_empty() {
-                "the secret: not found"
-            } else {
-                "the secret: found"
-            },
-            secrets.is_empty(),
-        );
+    fn search(&mut self, note: Digest, note_at: u64) -> Result<(), Failure> {
+        let found = search::everywhere([note, self.secret])?;
+        let [notes, secrets] = found.addresses;
+        for (thing, is_found, should_be) in [
+            ("note", notes.contains(&note_at), true),
+            ("secret", !secrets.is_empty(), false),
+        ] {
+            self.report.row(
+                "we search all our memory",
+                format!("SHA-256 in {}", kib(found.bytes)),
+                format!("the {thing}: {}found", if is_found { "" } else { "not " }),
+                is_found == should_be,
+            );
+        }
         Ok(())
     }
 
     fn ask_how_much(&mut self) -> Result<(), Failure> {
-        self.report.scene(format_args!(
-            "We may know how much there is, as for any file."
-        ));
+        self.report
+            .scene("We may know how much there is, as for any file.");
         let stat = self.memory.stat()?;
         let present = self.present()?;
         self.report.row(
@@ -251,10 +243,10 @@ impl Demo<'_> {
 
     fn punch(&mut self, machine: &mut Machine) -> Result<(), Failure> {
         const HOLE: u64 = FIELD_LEN / 2;
-        self.report.scene(format_args!(
-            "We give half of a field back that the machine has filled. The machine is not\n\
-             stopped or told; it finds zeroes there."
-        ));
+        self.report.scene(
+            "We give a part of it back that the machine has filled. The machine finds zeroes\n\
+             there, and everything else as it was.",
+        );
         machine.fill_field(FIELD)?;
         let full = machine.count_field(FIELD)?;
         let before = self.memory.stat()?.allocated;
@@ -282,10 +274,10 @@ impl Demo<'_> {
     }
 
     fn move_to_second(&mut self, first: Machine) -> Result<Machine, Failure> {
-        self.report.scene(format_args!(
+        self.report.scene(
             "A second machine asks for the memory: not while the first has it. Then the first\n\
-             one is gone, and the second goes on with what is there; it has no loader."
-        ));
+             one is gone, and the second goes on with what is there; it has no loader.",
+        );
         let early = match Machine::new(self.hypervisor, self.memory.as_fd()) {
             Ok(_) => Ok(()),
             Err(MachineError::Refused { errno, .. }) => Err(errno as i32),
@@ -318,10 +310,10 @@ impl Demo<'_> {
             secret,
             ..
         } = self;
-        report.scene(format_args!(
+        report.scene(
             "We close the descriptor. The machine keeps the memory, also what it has not\n\
-             touched before."
-        ));
+             touched before.",
+        );
         drop(memory);
         same_secret(report, "the file is closed", &mut machine, &secret)?;
         let fresh = machine.count_field(LATE_FIELD)?;
@@ -360,10 +352,6 @@ fn errno_name(result: Result<(), i32>) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn broken(sentence: &str) -> Failure {
-    Failure::Broken(sentence.to_owned())
 }
 
 impl From<MachineError> for Failure {

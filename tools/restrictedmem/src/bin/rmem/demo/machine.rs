@@ -292,9 +292,9 @@ impl Machine {
         self.ask_number(COUNT_FIELD, word_of(offset)).map(u64::from)
     }
 
-    /// Where the memory slot of the private memory says that its bytes are in this process.
-    pub fn private_address(&self) -> u64 {
-        self.shadow.address()
+    /// Where its memory slot says that an address of the private memory is in this process.
+    pub fn private_address(&self, address: u64) -> u64 {
+        self.shadow.address() + address - PRIVATE
     }
 
     /// Where the note is in this process.

@@ -181,10 +181,10 @@ pub struct Peek {
     pub what: &'static str,
     /// By which call.
     pub how: &'static str,
-    /// The most bytes that are worth the time.
-    pub most: u64,
-    /// The look.
-    pub look: fn(u64, u64) -> io::Result<Vec<u8>>,
+    /// Whether it takes a call for every word.
+    pub is_slow: bool,
+    /// Takes an address and a length.
+    way: fn(u64, usize) -> io::Result<Vec<u8>>,
 }
 
 /// All of them.
@@ -192,25 +192,40 @@ pub const PEEKS: &[Peek] = &[
     Peek {
         what: "we look where it should be",
         how: "process_vm_readv()",
-        most: u64::MAX,
-        look: peek_process_vm,
+        is_slow: false,
+        way: peek_process_vm,
     },
     Peek {
         what: "we look where it should be",
         how: "/proc/self/mem",
-        most: u64::MAX,
-        look: peek_proc_mem,
+        is_slow: false,
+        way: peek_proc_mem,
     },
     Peek {
         what: "a child looks there",
         how: "ptrace()",
-        most: 4096, // one call for each word
-        look: peek_ptrace,
+        is_slow: true,
+        way: peek_ptrace,
     },
 ];
 
-fn peek_process_vm(address: u64, len: u64) -> io::Result<Vec<u8>> {
-    let (base, len) = (address as usize, len as usize);
+impl Peek {
+    /// The `len` bytes at an address.
+    pub fn look(&self, address: u64, len: u64) -> io::Result<Vec<u8>> {
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        let bytes = (self.way)(address, len)?;
+        if bytes.len() != len {
+            return Err(io::Error::other(format!(
+                "only {} of {len} bytes",
+                bytes.len()
+            )));
+        }
+        Ok(bytes)
+    }
+}
+
+fn peek_process_vm(address: u64, len: usize) -> io::Result<Vec<u8>> {
+    let base = usize::try_from(address).map_err(io::Error::other)?;
     let mut bytes = vec![0xff; len];
     let seen = process_vm_readv(
         getpid(),
@@ -221,14 +236,14 @@ fn peek_process_vm(address: u64, len: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn peek_proc_mem(address: u64, len: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0xff; len as usize];
+fn peek_proc_mem(address: u64, len: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0xff; len];
     File::open("/proc/self/mem")?.read_exact_at(&mut bytes, address)?;
     Ok(bytes)
 }
 
 /// Has a child of ours trace us: see [`trace`].
-fn peek_ptrace(address: u64, len: u64) -> io::Result<Vec<u8>> {
+fn peek_ptrace(address: u64, len: usize) -> io::Result<Vec<u8>> {
     allow_tracing();
     let output = Command::new("/proc/self/exe")
         .arg("peek")

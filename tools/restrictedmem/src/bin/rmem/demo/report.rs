@@ -2,7 +2,6 @@
 
 //! What the demo says while it runs, and the table at its end.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::Failure;
@@ -30,14 +29,13 @@ impl Report {
     }
 
     /// Says what comes next.
-    pub fn scene(&mut self, text: fmt::Arguments<'_>) {
+    pub fn scene(&mut self, text: &str) {
         self.scenes += 1;
-        let text = text.to_string().replace('\n', "\n   ");
-        println!("{}. {text}", self.scenes);
+        println!("{}. {}", self.scenes, text.replace('\n', "\n   "));
     }
 
     /// Says something more.
-    pub fn say(&mut self, text: fmt::Arguments<'_>) {
+    pub fn say(&mut self, text: &str) {
         println!("   {text}");
     }
 

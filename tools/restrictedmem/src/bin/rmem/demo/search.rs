@@ -17,51 +17,57 @@ const CHUNK: usize = 1 << 16;
 /// How many random bytes there are.
 const LEN: usize = 32;
 
-/// A search for the preimages of some digests.
-pub struct Search<'a> {
-    digests: &'a [Digest],
-    memory: File,
-    /// Filled from [`Search::memory`], chunk by chunk.
-    buffer: Vec<u8>,
-    /// The addresses where each of the digests was found.
-    pub addresses: Vec<Vec<u64>>,
+/// What a search for the preimages of `N` digests found.
+pub struct Found<const N: usize> {
+    /// The addresses of each of them.
+    pub addresses: [Vec<u64>; N],
     /// How many bytes were looked at.
     pub bytes: u64,
 }
 
-impl<'a> Search<'a> {
-    /// A search in the memory of this process.
-    pub fn new(digests: &'a [Digest]) -> io::Result<Self> {
+/// Looks into every mapping of this process.
+pub fn everywhere<const N: usize>(digests: [Digest; N]) -> io::Result<Found<N>> {
+    let mut search = Search::new(digests)?;
+    for mapping in fs::read_to_string("/proc/self/maps")?
+        .lines()
+        .filter_map(range_of)
+    {
+        search.within(mapping);
+    }
+    Ok(search.found)
+}
+
+struct Search<const N: usize> {
+    digests: [Digest; N],
+    memory: File,
+    /// Filled from `memory`, chunk by chunk.
+    buffer: Vec<u8>,
+    found: Found<N>,
+}
+
+impl<const N: usize> Search<N> {
+    fn new(digests: [Digest; N]) -> io::Result<Self> {
         Ok(Self {
             digests,
             memory: File::open("/proc/self/mem")?,
             // A window may straddle two chunks, so a chunk ends with the start of the next one.
             buffer: vec![0; CHUNK + LEN - STEP],
-            addresses: vec![Vec::new(); digests.len()],
-            bytes: 0,
+            found: Found {
+                addresses: [const { Vec::new() }; N],
+                bytes: 0,
+            },
         })
-    }
-
-    /// Looks into every mapping.
-    pub fn everywhere(&mut self) -> io::Result<()> {
-        for mapping in fs::read_to_string("/proc/self/maps")?
-            .lines()
-            .filter_map(range_of)
-        {
-            self.within(mapping);
-        }
-        Ok(())
     }
 
     /// Looks into a range of addresses, up to where it cannot be read. Some mappings cannot be read
     /// by anyone: `[vvar]`, or those without permission.
-    pub fn within(&mut self, range: Range<u64>) {
+    fn within(&mut self, range: Range<u64>) {
         for start in range.clone().step_by(CHUNK) {
             let len = self.buffer.len().min((range.end - start) as usize);
             let Ok(len) = self.memory.read_at(&mut self.buffer[..len], start) else {
                 return;
             };
-            self.bytes += len.min(CHUNK) as u64;
+            self.found.bytes += len.min(CHUNK) as u64;
             self.chunk(start, len);
         }
     }
@@ -77,7 +83,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let digest = digest_of(window);
-            for (wanted, addresses) in self.digests.iter().zip(&mut self.addresses) {
+            for (wanted, addresses) in self.digests.iter().zip(&mut self.found.addresses) {
                 if *wanted == digest {
                     addresses.push(address);
                 }
@@ -117,11 +123,11 @@ mod tests {
         let start = bytes.as_ptr().addr() as u64;
 
         let digests = [digest_of(&pattern), digest_of(b"these bytes are nowhere")];
-        let mut search = Search::new(&digests).unwrap();
+        let mut search = Search::new(digests).unwrap();
         search.within(start..start + bytes.len() as u64);
-        assert_eq!(search.addresses[0], [start + CHUNK as u64 - 8]);
-        assert!(search.addresses[1].is_empty());
-        assert_eq!(search.bytes, bytes.len() as u64);
+        assert_eq!(search.found.addresses[0], [start + CHUNK as u64 - 8]);
+        assert!(search.found.addresses[1].is_empty());
+        assert_eq!(search.found.bytes, bytes.len() as u64);
     }
 
     #[test]
