@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state of one restricted file, from its creation to its eviction.
+
+use kernel::{
+    fs::inode::WeakINode,
+    mm::address_space::InvalidateLocked,
+    new_mutex,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Mutex,
+        MutexGuard, //
+    },
+};
+
+use crate::{
+    bindings::Bindings,
+    ffi,
+    provider::Provider,
+    range::{
+        self,
+        Pages, //
+    },
+    registry,
+    tmpfs::Tmpfs,
+};
+
+/// First touches of different blocks wait for each other only if they share one of these locks.
+const TOUCH_LOCKS: usize = 16;
+
+/// One file. Lives as long as its inode.
+#[pin_data(PinnedDrop)]
+pub(crate) struct RestrictedFile {
+    pub(crate) memory: Tmpfs,
+    pub(crate) bindings: InvalidateLocked<Bindings>,
+
+    /// Held by whoever reserves, until it has succeeded or has undone what it did: a second caller
+    /// must not rely on memory that the first one is about to remove.
+    #[pin]
+    pub(crate) reserving: Mutex<()>,
+
+    #[pin]
+    touching: [Mutex<()>; TOUCH_LOCKS],
+
+    quarantined: Atomic<i64>,
+}
+
+impl RestrictedFile {
+    /// Creates the state of `inode`, and makes it known to memory errors.
+    pub(crate) fn new(
+        bindings: InvalidateLocked<Bindings>,
+        inode: WeakINode,
+    ) -> Result<Pin<KBox<Self>>> {
+        let memory = Tmpfs::new()?;
+        let mapping = memory.mapping_address();
+        let file = KBox::pin_init(
+            pin_init!(Self {
+                memory,
+                bindings,
+                reserving <- new_mutex!((), "restrictedmem reserve"),
+                touching <- pin_init::pin_init_array_from_fn(
+                    |_| new_mutex!((), "restrictedmem first touch")
+                ),
+                quarantined: Atomic::new(0),
+            }),
+            GFP_KERNEL,
+        )?;
+
+        registry::add(mapping, inode)?;
+        Ok(file)
+    }
+
+    /// Checks whether the size may be set, which happens once, and returns it in pages. The caller
+    /// holds the lock of the inode.
+    pub(crate) fn check_size(&self, bytes: i64) -> Result<usize> {
+        let pages = range::from_bytes(0, bytes)?;
+
+        if pages.is_empty() {
+            return Err(EINVAL);
+        }
+        if self.memory.size() != 0 {
+            return Err(EPERM);
+        }
+
+        Ok(pages.end)
+    }
+
+    /// Locks the first touch of the block around a page.
+    pub(crate) fn touch_lock(&self, index: usize) -> Result<MutexGuard<'_, ()>> {
+        let block = index >> ffi::MAX_ORDER;
+
+        self.touching
+            .get(block % TOUCH_LOCKS)
+            .ok_or(EINVAL)?
+            .lock_interruptible()
+    }
+
+    /// Removes a range that only the kernel's reservation, and no consumer, knows of.
+    pub(crate) fn forget(&self, range: Pages) {
+        self.memory.remove(range);
+    }
+
+    /// Counts pages that have left the file for ever.
+    pub(crate) fn add_quarantined(&self, pages: usize) {
+        self.quarantined.add(pages as i64, Relaxed);
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for RestrictedFile {
+    fn drop(self: Pin<&mut Self>) {
+        registry::remove(self.memory.mapping_address());
+    }
+}

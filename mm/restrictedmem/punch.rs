@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Taking memory away: holes, memory that cannot be got back, and memory errors.
+
+use kernel::{
+    mm::folio::Folio,
+    prelude::*,
+    sync::aref::ARef, //
+};
+
+use crate::{
+    bindings::Binding,
+    ffi,
+    file::RestrictedFile,
+    notify,
+    provider::Provider,
+    range::{
+        self,
+        Pages, //
+    },
+};
+
+impl RestrictedFile {
+    /// Punches a hole.
+    ///
+    /// Folios that cross its edges are split first: on an inaccessible mapping a failed split inside
+    /// the truncation would leave old bytes in the hole.
+    pub(crate) fn punch(&self, range: Pages) -> Result {
+        let range = range::intersection(&range, &(0..self.memory.size()));
+        if range.is_empty() {
+            return Ok(());
+        }
+
+        let bindings = self.bindings.write()?;
+        notify::invalidate(&bindings, &range, || {
+            self.memory.split(range.start)?;
+            self.memory.split(range.end)?;
+            self.memory.remove(range.clone());
+            Ok(())
+        })
+    }
+
+    /// Takes out of the file, for ever, what the owner of a binding cannot get back.
+    pub(crate) fn quarantine(&self, owner: &Binding, range: &Pages) -> usize {
+        let bindings = self.bindings.write_uninterruptible();
+        let range = range::intersection(range, &owner.range);
+        let mut pages = 0;
+
+        for (block, folio) in self.memory.folios(range) {
+            if !folio.is_uptodate() {
+                continue;
+            }
+            notify::take_for(&bindings, &block, owner, || {
+                self.memory.remove(block.clone());
+            });
+            pages += block.len();
+            Self::bury(folio);
+        }
+
+        self.add_quarantined(pages);
+        if pages != 0 {
+            pr_warn!(
+                "{}: {pages} pages are lost until the next boot\n",
+                owner.consumer.name()
+            );
+        }
+        pages
+    }
+
+    /// Keeps a folio that has left its file from ever being used again.
+    fn bury(folio: ARef<Folio>) {
+        ffi::isolate(&folio);
+        // Never put, so never freed and never zeroed.
+        let _ = ARef::into_raw(folio);
+    }
+
+    /// Tells consumers of an uncorrectable memory error. The page is marked already, so whoever asks
+    /// for it from now on is refused.
+    pub(crate) fn report_error(&self, index: usize) {
+        let Some(end) = index.checked_add(1) else {
+            return;
+        };
+        let bindings = self.bindings.read_uninterruptible();
+
+        notify::error(&bindings, &(index..end));
+    }
+}

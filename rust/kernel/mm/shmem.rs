@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files of tmpfs for use inside the kernel.
+//!
+//! C header: [`include/linux/shmem_fs.h`](srctree/include/linux/shmem_fs.h)
+
+use crate::{
+    bindings,
+    error::{
+        from_err_ptr,
+        to_result,
+        Result, //
+    },
+    fs::{
+        inode::INode,
+        File, //
+    },
+    mm::{
+        address_space::AddressSpace,
+        folio::LockedFolio, //
+    },
+    prelude::*,
+    sync::aref::ARef,
+};
+use core::{
+    ops::Range,
+    ptr::{
+        self,
+        NonNull, //
+    },
+};
+
+/// A tmpfs file that user space cannot reach.
+///
+/// # Invariants
+///
+/// The file belongs to tmpfs and no descriptor refers to it.
+pub struct ShmemFile(ARef<File>);
+
+impl ShmemFile {
+    /// Creates an empty file on the kernel's internal mount. Its pages are not accounted before
+    /// they are allocated.
+    ///
+    /// Security modules do not see it: whoever hands the memory out is in charge of that.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn new(name: &'static CStr) -> Result<Self> {
+        let flags = bindings::vma_flags_t {
+            __vma_flags: [1 << bindings::VMA_NORESERVE_BIT],
+        };
+        // SAFETY: The name is nul-terminated and copied.
+        let ptr = from_err_ptr(unsafe {
+            bindings::shmem_kernel_file_setup(name.as_char_ptr(), 0, flags)
+        })?;
+        let ptr = NonNull::new(ptr).ok_or(ENOMEM)?;
+
+        // SAFETY: The new file comes with a reference for us, and has no position that anybody
+        // could share, for lack of a descriptor.
+        // INVARIANT: Created right above.
+        Ok(Self(unsafe { ARef::from_raw(ptr.cast()) }))
+    }
+
+    /// Returns the inode.
+    pub fn inode(&self) -> &INode {
+        // SAFETY: The file is alive and keeps its inode.
+        unsafe { INode::from_raw(bindings::file_inode(self.0.as_ptr())) }
+    }
+
+    /// Returns the page cache.
+    #[inline]
+    pub fn mapping(&self) -> &AddressSpace {
+        self.inode().mapping()
+    }
+
+    /// Looks up the folio at page `index`, or allocates one.
+    ///
+    /// A new folio is clean and not uptodate, and its memory holds whatever it held before. The
+    /// index is not checked against the size.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`], [`ENOSPC`], [`EFBIG`].
+    pub fn folio_for_write(&self, index: usize) -> Result<LockedFolio> {
+        let mut folio = ptr::null_mut();
+
+        // SAFETY: By the type invariants this is an inode of tmpfs.
+        to_result(unsafe {
+            bindings::shmem_get_folio(
+                self.inode().as_ptr(),
+                index,
+                0,
+                &mut folio,
+                bindings::sgp_type_SGP_WRITE,
+            )
+        })?;
+
+        let folio = NonNull::new(folio).ok_or(ENOMEM)?;
+
+        // SAFETY: On success the folio is locked, with a reference for us.
+        Ok(unsafe { LockedFolio::from_raw(folio) })
+    }
+
+    /// Removes a range of pages.
+    ///
+    /// Folios that reach beyond the range must have been split at its ends, or their memory stays
+    /// in the file.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn remove(&self, range: Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+
+        let start = (range.start as i64) << bindings::PAGE_SHIFT;
+        let last = ((range.end as u64) << bindings::PAGE_SHIFT).wrapping_sub(1);
+
+        // SAFETY: By the type invariants this is an inode of tmpfs.
+        unsafe { bindings::shmem_truncate_range(self.inode().as_ptr(), start, last) };
+    }
+}
