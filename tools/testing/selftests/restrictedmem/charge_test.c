@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who pays for restricted memory: the memory cgroup of the file's creator, whoever
+ * has it allocated. Nobody is killed for it, and it counts as nothing else.
+ */
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "restrictedmem.h"
+
+#define MIB	(1024L * 1024)
+#define SIZE	(64 * MIB)
+
+/* Memory that a cgroup may have been charged for beside that of the file. */
+#define SLACK	(4 * MIB)
+
+#define CGROUPS	"/sys/fs/cgroup"
+
+static int write_text(const char *folder, const char *name, const char *text)
+{
+	char path[128];
+	int fd, error;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -1;
+	error = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+	close(fd);
+	return error;
+}
+
+FIXTURE(charge) {
+	char cgroup[64];
+	pid_t creator;	/* lives in the cgroup and made the file */
+	int fd;
+};
+
+static long charged(const char *cgroup)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/memory.current", cgroup);
+	return read_number(path);
+}
+
+static long kills(const char *cgroup)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/memory.events", cgroup);
+	return read_key(path, "oom_kill");
+}
+
+static void limit(const char *cgroup, long bytes)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", bytes);
+	write_text(cgroup, "memory.max", text);
+	write_text(cgroup, "memory.swap.max", "0");
+}
+
+/* Have a new process of the cgroup reserve memory: its exit status, or 256. */
+static int reserve_inside(const char *cgroup, int fd, long len)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		if (write_text(cgroup, "cgroup.procs", "0"))
+			_exit(255);
+		_exit(fallocate(fd, RESERVE, 0, len) ? errno : 0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return 256;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
+}
+
+FIXTURE_SETUP(charge)
+{
+	int pipes[2];
+	char path[64];
+	char byte = 0;
+	int pidfd;
+
+	if (!have_restrictedmem())
+		SKIP(return, NO_RESTRICTEDMEM);
+	if (geteuid() != 0)
+		SKIP(return, "needs root");
+	write_text(CGROUPS, "cgroup.subtree_control", "+memory");
+	snprintf(self->cgroup, sizeof(self->cgroup), CGROUPS "/restrictedmem-%d", getpid());
+	if (mkdir(self->cgroup, 0700))
+		SKIP(return, "cannot make a cgroup in " CGROUPS);
+	snprintf(path, sizeof(path), "%s/memory.current", self->cgroup);
+	if (access(path, R_OK)) {
+		rmdir(self->cgroup);
+		SKIP(return, "no memory controller in " CGROUPS);
+	}
+
+	ASSERT_EQ(0, pipe(pipes));
+	self->creator = fork();
+	ASSERT_LE(0, self->creator);
+	if (!self->creator) {
+		int fd = write_text(self->cgroup, "cgroup.procs", "0") ? -1 : new_sized_file(SIZE);
+
+		byte = fd;
+		if (write(pipes[1], &byte, 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	ASSERT_EQ(1, read(pipes[0], &byte, 1));
+	ASSERT_LE(0, byte);
+	pidfd = syscall(SYS_pidfd_open, self->creator, 0);
+	ASSERT_LE(0, pidfd);
+	self->fd = syscall(SYS_pidfd_getfd, pidfd, byte, 0);
+	ASSERT_LE(0, self->fd);
+	ASSERT_GT(SLACK, charged(self->cgroup));
+}
+
+FIXTURE_TEARDOWN(charge)
+{
+	int i;
+
+	if (self->creator > 0) {
+		kill(self->creator, SIGKILL);
+		waitpid(self->creator, NULL, 0);
+	}
+	for (i = 0; rmdir(self->cgroup) && errno == EBUSY && i < 100; i++)
+		usleep(20000);
+}
+
+TEST_F(charge, the_creator_pays_whoever_reserves)
+{
+	ASSERT_EQ(0, fallocate(self->fd, RESERVE, 0, 32 * MIB));
+	EXPECT_LE(32 * MIB, charged(self->cgroup));
+	EXPECT_GT(32 * MIB + SLACK, charged(self->cgroup));
+}
+
+TEST_F(charge, a_hole_is_not_paid_for)
+{
+	ASSERT_EQ(0, fallocate(self->fd, RESERVE, 0, 32 * MIB));
+	ASSERT_EQ(0, fallocate(self->fd, PUNCH, 0, 16 * MIB));
+	EXPECT_GT(16 * MIB + SLACK, charged(self->cgroup));
+	ASSERT_EQ(0, fallocate(self->fd, PUNCH, 0, SIZE));
+	EXPECT_GT(SLACK, charged(self->cgroup));
+}
+
+TEST_F(charge, at_the_limit_the_caller_gets_enomem)
+{
+	limit(self->cgroup, 16 * MIB);
+	EXPECT_REFUSED(fallocate(self->fd, RESERVE, 0, 48 * MIB),
+		       "more than the creator may have", ENOMEM);
+	EXPECT_EQ(0, pages_of(self->fd))
+		TH_LOG("exactly what the call added is gone");
+	EXPECT_GT(SLACK, charged(self->cgroup));
+	EXPECT_ALLOWED(fallocate(self->fd, RESERVE, 0, 8 * MIB),
+		       "as much as the creator may have");
+}
+
+TEST_F(charge, at_the_limit_nobody_is_killed)
+{
+	limit(self->cgroup, 16 * MIB);
+	EXPECT_REFUSED(fallocate(self->fd, RESERVE, 0, 48 * MIB),
+		       "more than the creator may have", ENOMEM);
+	EXPECT_EQ(ENOMEM, reserve_inside(self->cgroup, self->fd, 48 * MIB))
+		TH_LOG("256: killed");
+	EXPECT_EQ(0, kills(self->cgroup));
+	EXPECT_EQ(0, waitpid(self->creator, NULL, WNOHANG))
+		TH_LOG("the creator is alive");
+}
+
+TEST_F(charge, what_was_reserved_before_outlives_a_failure)
+{
+	limit(self->cgroup, 16 * MIB);
+	ASSERT_EQ(0, fallocate(self->fd, RESERVE, 4 * MIB, 4 * MIB));
+	EXPECT_REFUSED(fallocate(self->fd, RESERVE, 0, 48 * MIB),
+		       "more than the creator may have", ENOMEM);
+	EXPECT_EQ(4 * MIB / page_size(), pages_of(self->fd));
+	EXPECT_ALLOWED(fallocate(self->fd, RESERVE, 4 * MIB, 4 * MIB),
+		       "which takes nothing as it is there");
+	EXPECT_EQ(4 * MIB / page_size(), pages_of(self->fd));
+}
+
+TEST_F(charge, a_file_outlives_its_creator_and_their_cgroup)
+{
+	int i;
+
+	ASSERT_EQ(0, fallocate(self->fd, RESERVE, 0, 8 * MIB));
+	ASSERT_EQ(0, kill(self->creator, SIGKILL));
+	ASSERT_EQ(self->creator, waitpid(self->creator, NULL, 0));
+	self->creator = 0;
+	for (i = 0; rmdir(self->cgroup) && errno == EBUSY && i < 100; i++)
+		usleep(20000);
+	ASSERT_EQ(-1, access(self->cgroup, F_OK));
+	EXPECT_EQ(8 * MIB / page_size(), pages_of(self->fd));
+	EXPECT_ALLOWED(fallocate(self->fd, RESERVE, 8 * MIB, 8 * MIB), "somebody pays");
+	EXPECT_ALLOWED(fallocate(self->fd, PUNCH, 0, 16 * MIB), "and gets it back");
+	EXPECT_EQ(0, pages_of(self->fd));
+}
+
+TEST(rlimit_memlock_is_not_looked_at)
+{
+	struct rlimit none = { 0, 0 };
+	int fd;
+
+	if (!have_restrictedmem())
+		SKIP(return, NO_RESTRICTEDMEM);
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &none));
+	if (geteuid() == 0)
+		ASSERT_EQ(0, become_nobody());
+	fd = new_sized_file(MIB);
+	ASSERT_LE(0, fd);
+	EXPECT_ALLOWED(fallocate(fd, RESERVE, 0, MIB), "not locked memory by default");
+}
+
+TEST(a_size_is_no_promise_of_memory)
+{
+	long long before = read_key("/proc/meminfo", "Committed_AS:");
+	int fd;
+
+	if (!have_restrictedmem())
+		SKIP(return, NO_RESTRICTEDMEM);
+	fd = new_sized_file(1L << 40);
+	ASSERT_LE(0, fd);
+	/* In kB: a tenth of a TiB is far above what else may happen. */
+	EXPECT_GT(before + 100 * MIB, read_key("/proc/meminfo", "Committed_AS:"));
+}
+
+TEST_HARNESS_MAIN
