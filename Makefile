@@ -4,7 +4,12 @@
 
 enter := scripts/enter.sh
 export KERNEL_TREE MIRROR DIR
-override KERNEL_TREE := $(if $(KERNEL_TREE),$(realpath $(KERNEL_TREE)))
+ifneq ($(KERNEL_TREE),)
+override KERNEL_TREE := $(or $(realpath $(KERNEL_TREE)),$(error KERNEL_TREE=$(KERNEL_TREE) does not exist))
+endif
+ifneq ($(DIR),)
+override DIR := $(abspath $(DIR))
+endif
 
 groups := checks crate unit selftests debug
 

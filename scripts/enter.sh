@@ -47,6 +47,10 @@ done
 bind "$cache"
 bind "$work" /build
 bind_git "$repo"
+if [ -n "${DIR-}" ]; then
+	mkdir -p "$DIR"
+	bind "$DIR"
+fi
 if [ -n "${KERNEL_TREE-}" ]; then
 	bind_git "$KERNEL_TREE"
 	bind "$KERNEL_TREE" "$tree"

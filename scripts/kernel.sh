@@ -13,9 +13,9 @@ options=()
 configs=$repo/configs
 unit=$repo/mm/restrictedmem/.kunitconfig
 case $name in
-x86_64) fragments=("$configs/x86_64.config") targets=(bzImage modules) steps=2250 ;;
-debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit") targets=(bzImage modules) steps=2350 ;;
-uml) fragments=("$configs/uml.config" "$unit") targets=(linux) steps=1350 arch=um ;;
+x86_64) fragments=("$configs/x86_64.config") targets=(bzImage modules) steps=1150 ;;
+debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit") targets=(bzImage modules) steps=1300 ;;
+uml) fragments=("$configs/uml.config" "$unit") targets=(linux) steps=950 arch=um ;;
 clippy) fragments=("$configs/x86_64.config" "$unit") targets=(mm/restrictedmem/) steps=60 options=(CLIPPY=1) ;;
 *) die "there is no kernel $name" ;;
 esac

@@ -17,8 +17,8 @@ logs=$work/logs
 tally=$work/tally
 tree=/build/linux
 
-toolchain=$cache/toolchain-$(cat "$scripts/toolchain.packages" <(echo "$suite") |
-	sha256sum | cut -c1-12)
+packages=$(grep -v '^#' "$scripts/toolchain.packages" | tr -s '\n' ',')
+toolchain=$cache/toolchain-$(echo "$suite $packages" | sha256sum | cut -c1-12)
 
 say() { echo "==> $*"; }
 note() { echo "    $*"; }

@@ -29,7 +29,6 @@ if [ -z "${MIRROR-}" ] && command -v apt-get > /dev/null; then
 		grep -v security | head -n 1 || true)
 fi
 
-packages=$(grep -v '^#' "$scripts/toolchain.packages" | tr -s '\n' ',')
 new=$toolchain.tmp
 debootstrap=(mmdebstrap --variant=minbase --include="$packages"
 	--aptopt='APT::Install-Recommends "false"' "$suite")
