@@ -220,7 +220,7 @@ struct rmtest_counters {
 };
 
 enum rmtest_event_type {
-	/* Of a binding. @value: order of the folio. Written before any delay. */
+	/* Of a binding. @value: frame of its first page. Written before any delay. */
 	RMTEST_POPULATE = 1,
 	/*
 	 * Of the consumer (@id and @cookie 0), over the range of the operation.
@@ -298,7 +298,7 @@ struct rmtest_events {
 /* Fills @start and @end with the range of a binding. */
 #define RMTEST_BINDING_RANGE	_IOWR(RMTEST_IOC, 0x10, struct rmtest_range)
 
-/* Forgets the binding with this id: it stays bound for ever. */
+/* Never ends the binding with this id. Once; later ones end with EBUSY. */
 #define RMTEST_LEAK		_IO(RMTEST_IOC, 0x11)
 
 #endif /* _RESTRICTEDMEM_TEST_CONSUMER_UAPI_H */

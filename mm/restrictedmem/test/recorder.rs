@@ -340,8 +340,8 @@ impl Consumer for Recorder {
         state.counters.populates += 1;
         state.populates = state.populates.wrapping_add(1);
         let nth = state.populates;
-        let order = folio.order().into();
-        state.record(uapi::POPULATE, Some(span.cookie()), span.range(), order);
+        let pfn = folio.pfn_of(span.range().start) as u64;
+        state.record(uapi::POPULATE, Some(span.cookie()), span.range(), pfn);
         if behaviour.flags & uapi::CHECK_ZERO != 0 {
             state.counters.not_zero += not_zero(folio, span.range())?;
         }

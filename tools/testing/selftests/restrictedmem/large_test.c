@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Large folios: what a get reports, where they are split, and that a hole in one
+ * never brings back old bytes.
+ */
+#define _GNU_SOURCE
+#include "../kselftest_harness.h"
+
+#include "restrictedmem.h"
+#include "test_consumer.h"
+
+#define POLICY "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+#define INJECT "/sys/kernel/debug/hwpoison/corrupt-pfn"
+#define EXCL RMTEST_EXCLUSIVE
+#define SHRD RMTEST_SHARED
+
+#define ORDER 9
+#define LARGE (1 << ORDER)
+#define PAGES (4 * LARGE)
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+	close(fd);
+	return ret;
+}
+
+FIXTURE(large) {
+	int fd, a, b, id;
+	char policy[32];
+};
+
+FIXTURE_SETUP(large)
+{
+	char line[256] = {}, *from, *to;
+	int fd = open(POLICY, O_RDONLY);
+
+	if (fd < 0 || read(fd, line, sizeof(line) - 1) <= 0)
+		SKIP(return, "there is no " POLICY);
+	close(fd);
+	from = strchr(line, '[');
+	to = strchr(line, ']');
+	ASSERT_TRUE(from && to && to - from < sizeof(self->policy));
+	memcpy(self->policy, from + 1, to - from - 1);
+	self->policy[to - from - 1] = '\0';
+
+	NEW_CONSUMER(self->a);
+	NEW_CONSUMER(self->b);
+	if (write_text(POLICY, "always"))
+		SKIP(return, "cannot write " POLICY);
+	write_text("/proc/sys/vm/compact_memory", "1");
+	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	self->id = rm_bind(self->a, self->fd, 0, PAGES, SHRD);
+	ASSERT_LT(0, self->id);
+	if (rm_order(self->a, self->id, LARGE) != ORDER) {
+		write_text(POLICY, self->policy);
+		SKIP(return, "no large folio to be had");
+	}
+	ASSERT_EQ(0, rm_reset(self->a));
+}
+
+FIXTURE_TEARDOWN(large)
+{
+	if (self->policy[0])
+		write_text(POLICY, self->policy);
+	close(self->a);
+	close(self->b);
+	close(self->fd);
+}
+
+TEST_F(large, is_announced_and_zeroed_as_a_whole)
+{
+	struct rmtest_event event;
+	long pfn;
+
+	BEHAVE(self->a, .flags = RMTEST_CHECK_ZERO);
+	pfn = rm_get(self->a, self->id, 100);
+	ASSERT_LT(0, pfn);
+	ASSERT_EQ(1, rm_events(self->a, &event, 1));
+	EXPECT_EQ(RMTEST_POPULATE, event.type);
+	EXPECT_EQ(0, event.start);
+	EXPECT_EQ(LARGE, event.end);
+	EXPECT_EQ(pfn - 100, event.value);
+	EXPECT_EQ(0, rm_counters(self->a).not_zero);
+	EXPECT_EQ(2 * LARGE, pages_of(self->fd));
+	for (int i = 0; i < LARGE; i += 37)
+		EXPECT_EQ(0, rm_look(self->a, self->id, i));
+	EXPECT_EQ(1, rm_counters(self->a).populates);
+}
+
+TEST_F(large, frames_are_contiguous)
+{
+	long pfn = rm_get(self->a, self->id, LARGE);
+	struct rmtest_run run;
+	struct rmtest_get_range range = {
+		.start = LARGE + 3, .end = LARGE + 100, .id = self->id,
+		.addr = (uintptr_t)&run, .capacity = 1,
+	};
+
+	EXPECT_EQ(0, pfn % LARGE);
+	EXPECT_EQ(pfn + 5, rm_get(self->a, self->id, LARGE + 5));
+	EXPECT_EQ(ORDER, rm_order(self->a, self->id, 2 * LARGE - 1));
+	ASSERT_EQ(0, ioctl(self->a, RMTEST_GET_RANGE, &range));
+	EXPECT_EQ(1, range.runs)
+		TH_LOG("one folio is one visit");
+	EXPECT_EQ(97, range.pages);
+	EXPECT_EQ(pfn + 3, run.pfn);
+	EXPECT_EQ(LARGE + 3, run.start);
+	EXPECT_EQ(LARGE + 100, run.end);
+}
+
+TEST_F(large, first_touch_stays_inside_its_binding)
+{
+	struct rmtest_event events[64];
+	int id, n;
+
+	ASSERT_EQ(0, rm_unbind(self->a, self->id));
+	id = rm_bind(self->a, self->fd, 2 * LARGE + 1, 3 * LARGE - 3, EXCL);
+	self->id = rm_bind(self->b, self->fd, 3 * LARGE - 3, PAGES, EXCL);
+	ASSERT_LT(0, id);
+	ASSERT_LT(0, self->id);
+	ASSERT_EQ(0, rm_reset(self->a));
+
+	for (int i = 2 * LARGE + 1; i < 3 * LARGE - 3; i++) {
+		uint64_t block = 1ULL << rm_order(self->a, id, i);
+		uint64_t start = i & ~(block - 1);
+
+		ASSERT_LE(2 * LARGE + 1, start)
+			TH_LOG("page %d", i);
+		ASSERT_GE(3 * LARGE - 3, start + block)
+			TH_LOG("page %d", i);
+	}
+	EXPECT_EQ(0, rm_counters(self->b).populates)
+		TH_LOG("the neighbour hears nothing");
+	n = rm_events(self->a, events, 64);
+	for (int i = 0; i < n; i++) {
+		EXPECT_LE(2 * LARGE + 1, events[i].start);
+		EXPECT_GE(3 * LARGE - 3, events[i].end);
+	}
+	EXPECT_EQ(0, rm_look(self->b, self->id, 3 * LARGE - 1));
+}
+
+TEST_F(large, bind_splits_what_is_there)
+{
+	long pfn = rm_get(self->a, self->id, LARGE);
+	int b;
+
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x21));
+	b = rm_bind(self->b, self->fd, LARGE + 256, 2 * LARGE + 5, SHRD);
+	ASSERT_LT(0, b);
+	EXPECT_EQ(8, rm_order(self->b, b, LARGE + 256));
+	EXPECT_EQ(8, rm_order(self->a, self->id, LARGE));
+	EXPECT_EQ(pfn, rm_get(self->a, self->id, LARGE));
+	EXPECT_EQ(pfn + 256, rm_get(self->b, b, LARGE + 256));
+	EXPECT_EQ(0x21, rm_look(self->b, b, LARGE + 256));
+	EXPECT_EQ(0, rm_counters(self->a).starts)
+		TH_LOG("a split is no invalidation");
+	EXPECT_EQ(0, rm_counters(self->b).populates);
+}
+
+TEST_F(large, bind_cannot_split_what_is_referenced)
+{
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x21));
+	ASSERT_LT(0, rm_keep(self->a, self->id, LARGE));
+	EXPECT_REFUSED(rm_bind(self->b, self->fd, LARGE + 7, PAGES, SHRD),
+		       "a reference forbids it", EAGAIN);
+	EXPECT_EQ(0, rm_counters(self->b).bindings);
+	EXPECT_EQ(ORDER, rm_order(self->a, self->id, LARGE));
+	EXPECT_ALLOWED(rm_bind(self->b, self->fd, LARGE, 2 * LARGE, SHRD),
+		       "nothing to split");
+	EXPECT_EQ(1, rm_put_all(self->a));
+	EXPECT_ALLOWED(rm_bind(self->b, self->fd, 2 * LARGE, PAGES, SHRD),
+		       "no reference");
+}
+
+TEST_F(large, a_hole_in_it)
+{
+	long pfn = rm_get(self->a, self->id, LARGE);
+
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	ASSERT_EQ(0, punch(self->fd, LARGE + 100, LARGE + 101));
+	EXPECT_EQ(LARGE - 1, pages_of(self->fd))
+		TH_LOG("a page is free");
+	EXPECT_EQ(0, rm_look(self->a, self->id, LARGE + 100))
+		TH_LOG("it is never the old one");
+	for (int i = 0; i < LARGE; i++) {
+		if (i == 100)
+			continue;
+		EXPECT_EQ(0x77, rm_look(self->a, self->id, LARGE + i))
+			TH_LOG("page %d", i);
+		EXPECT_EQ(pfn + i, rm_get(self->a, self->id, LARGE + i));
+	}
+	EXPECT_EQ(8, rm_order(self->a, self->id, LARGE + 256))
+		TH_LOG("the rest stays as large as it can");
+	EXPECT_STORY("a:prepare a:start a:span@612 a:end a:populate@612",
+		     "about that page only", self->a);
+}
+
+TEST_F(large, a_hole_across_two)
+{
+	if (rm_order(self->a, self->id, 2 * LARGE) != ORDER)
+		SKIP(return, "no second large folio to be had");
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 3 * LARGE, 0x77));
+	ASSERT_EQ(0, punch(self->fd, 2 * LARGE - 3, 2 * LARGE + 5));
+	EXPECT_EQ(2 * LARGE - 8, pages_of(self->fd));
+	for (int i = -5; i < 8; i++)
+		EXPECT_EQ(i >= -3 && i < 5 ? 0 : 0x77,
+			  rm_look(self->a, self->id, 2 * LARGE + i));
+}
+
+TEST_F(large, a_hole_in_one_that_is_referenced)
+{
+	struct rmtest_counters a;
+	uint64_t seq;
+
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	ASSERT_LT(0, rm_keep(self->a, self->id, LARGE + 3));
+	seq = rm_seq_begin(self->a, self->id);
+	EXPECT_REFUSED(punch(self->fd, LARGE + 100, LARGE + 101),
+		       "a reference forbids the split", EAGAIN);
+	EXPECT_EQ(LARGE, pages_of(self->fd))
+		TH_LOG("nothing has changed");
+	EXPECT_EQ(0x77, rm_look(self->a, self->id, LARGE + 100));
+	EXPECT_EQ(0x77, rm_look(self->a, self->id, LARGE + 99));
+	EXPECT_EQ(0x77, rm_look(self->a, self->id, LARGE + 511));
+	a = rm_counters(self->a);
+	EXPECT_EQ(a.starts, a.ends);
+	if (a.starts)
+		EXPECT_EQ(1, rm_seq_retry(self->a, self->id, seq));
+	EXPECT_EQ(0, a.populates);
+
+	EXPECT_EQ(1, rm_put_all(self->a));
+	EXPECT_ALLOWED(punch(self->fd, LARGE + 100, LARGE + 101), "no reference");
+	EXPECT_EQ(0, rm_look(self->a, self->id, LARGE + 100));
+	EXPECT_EQ(0x77, rm_look(self->a, self->id, LARGE + 101));
+}
+
+TEST_F(large, all_of_one_that_is_referenced)
+{
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	ASSERT_LT(0, rm_keep(self->a, self->id, LARGE + 3));
+	EXPECT_ALLOWED(punch(self->fd, LARGE, 2 * LARGE), "no split is needed");
+	EXPECT_EQ(0, pages_of(self->fd));
+	EXPECT_EQ(0x77, rm_look_flags(self->a, self->id, LARGE + 3, RMTEST_IO_KEPT));
+	EXPECT_EQ(0, rm_look(self->a, self->id, LARGE + 3));
+	EXPECT_EQ(1, rm_put_all(self->a));
+}
+
+TEST_F(large, quarantine_stays_inside_the_binding)
+{
+	int b;
+
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	ASSERT_EQ(0, rm_unbind(self->a, self->id));
+	self->id = rm_bind(self->a, self->fd, 0, LARGE + 16, EXCL);
+	b = rm_bind(self->b, self->fd, LARGE + 16, PAGES, EXCL);
+	ASSERT_LT(0, b);
+	EXPECT_EQ(16, rm_quarantine(self->a, self->id, LARGE, LARGE + 16));
+	EXPECT_EQ(0x77, rm_look(self->b, b, LARGE + 16));
+	EXPECT_EQ(0x77, rm_look(self->b, b, 2 * LARGE - 1));
+	EXPECT_EQ(0, rm_counters(self->b).starts);
+	EXPECT_EQ(0, rm_look(self->a, self->id, LARGE));
+}
+
+TEST_F(large, reserved_then_touched)
+{
+	ASSERT_EQ(0, reserve(self->fd, 0, LARGE));
+	EXPECT_EQ(0, rm_counters(self->a).populates);
+	EXPECT_EQ(0, rm_look(self->a, self->id, 7));
+	EXPECT_EQ(0, rm_look(self->a, self->id, LARGE - 1));
+	ASSERT_EQ(0, punch(self->fd, 0, PAGES));
+	EXPECT_EQ(0, pages_of(self->fd));
+}
+
+TEST_F(large, a_memory_error_in_it)
+{
+	long pfn = rm_get(self->a, self->id, LARGE);
+	char text[32];
+
+	if (access(INJECT, W_OK))
+		SKIP(return, "there is no " INJECT);
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	snprintf(text, sizeof(text), "%ld", pfn + 100);
+	EXPECT_EQ(0, write_text(INJECT, text))
+		TH_LOG("nobody references it, so it can be split");
+	ASSERT_TRUE(rm_wait_for(self->a, ends, 1));
+	EXPECT_STORY("a:start a:span@612 a:error@612 a:end", "exactly the page",
+		     self->a);
+	EXPECT_REFUSED(rm_get(self->a, self->id, LARGE + 100), "the page", EHWPOISON);
+	for (int i = 0; i < LARGE; i += 33) {
+		if (i == 100)
+			continue;
+		EXPECT_EQ(pfn + i, rm_get(self->a, self->id, LARGE + i));
+		EXPECT_EQ(0x77, rm_look(self->a, self->id, LARGE + i));
+	}
+	EXPECT_ALLOWED(punch(self->fd, 0, PAGES), "it can go");
+	EXPECT_EQ(0, rm_look(self->a, self->id, LARGE + 100));
+}
+
+TEST_F(large, a_memory_error_in_one_that_is_referenced)
+{
+	long pfn = rm_get(self->a, self->id, LARGE);
+	char text[32];
+
+	if (access(INJECT, W_OK))
+		SKIP(return, "there is no " INJECT);
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	ASSERT_LT(0, rm_keep(self->a, self->id, LARGE + 3));
+	snprintf(text, sizeof(text), "%ld", pfn + 100);
+	write_text(INJECT, text);
+	ASSERT_TRUE(rm_wait_for(self->a, ends, 1))
+		TH_LOG("told although it could not be split");
+	EXPECT_STORY("a:start a:span@612 a:error@612 a:end", "exactly the page",
+		     self->a);
+	EXPECT_REFUSED(rm_get(self->a, self->id, LARGE + 100), "the page", EHWPOISON);
+	EXPECT_EQ(0, rm_order(self->a, self->id, LARGE + 99))
+		TH_LOG("nothing is mapped across it");
+	EXPECT_EQ(pfn + 99, rm_get(self->a, self->id, LARGE + 99));
+	EXPECT_EQ(0x77, rm_look(self->a, self->id, LARGE + 101));
+	EXPECT_EQ(1, rm_put_all(self->a));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module of a consumer: it cannot go while it holds a binding, can go
+ * afterwards, and stays for ever if it forgets one.
+ */
+#define _GNU_SOURCE
+#include "../kselftest_harness.h"
+
+#include "restrictedmem.h"
+#include "test_consumer.h"
+
+#define NAME "restrictedmem_test"
+#define PAGES 16
+
+static int load(void)
+{
+	int fd = open("/lib/modules/" NAME ".ko", O_RDONLY), ret;
+
+	if (fd < 0)
+		return system("modprobe " NAME) ? -1 : 0;
+	ret = syscall(SYS_finit_module, fd, "", 0);
+	close(fd);
+	return ret;
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, NAME, O_NONBLOCK);
+}
+
+static long long references(void)
+{
+	return read_number("/sys/module/" NAME "/refcnt");
+}
+
+FIXTURE(module) {
+	int fd;
+};
+
+FIXTURE_SETUP(module)
+{
+	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	if (references() < 0 && (load() || references() < 0))
+		SKIP(return, NAME " is no module");
+	if (references() > 0)
+		SKIP(return, NAME " is in use");
+}
+
+FIXTURE_TEARDOWN(module)
+{
+	close(self->fd);
+}
+
+TEST_F(module, comes_and_goes)
+{
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, unload())
+			TH_LOG("unload: %s", strerror(errno));
+		ASSERT_EQ(0, load())
+			TH_LOG("load: %s", strerror(errno));
+	}
+}
+
+TEST_F(module, stays_while_bound)
+{
+	long long open_only, bound;
+	int consumer, id;
+
+	NEW_CONSUMER(consumer);
+	open_only = references();
+	id = rm_bind(consumer, self->fd, 0, PAGES, RMTEST_EXCLUSIVE);
+	ASSERT_LT(0, id);
+	bound = references();
+	EXPECT_EQ(open_only + 1, bound)
+		TH_LOG("a binding holds the module, beside the open file");
+	EXPECT_REFUSED(unload(), "bound", EWOULDBLOCK, EBUSY);
+	EXPECT_NE(-1, rm_get(consumer, id, 0));
+	EXPECT_EQ(0, rm_unbind(consumer, id));
+	EXPECT_EQ(open_only, references());
+	EXPECT_REFUSED(unload(), "open", EWOULDBLOCK, EBUSY);
+	close(consumer);
+
+	EXPECT_EQ(0, references());
+	ASSERT_EQ(0, unload());
+	EXPECT_EQ(1, pages_of(self->fd))
+		TH_LOG("its memory is not its own");
+	ASSERT_EQ(0, punch(self->fd, 0, PAGES));
+	ASSERT_EQ(0, load());
+}
+
+TEST_F(module, a_bind_that_fails_holds_nothing)
+{
+	int consumer;
+
+	NEW_CONSUMER(consumer);
+	EXPECT_REFUSED(rm_bind(consumer, self->fd, 0, PAGES + 1, RMTEST_SHARED),
+		       "outside", EINVAL);
+	close(consumer);
+	EXPECT_EQ(0, references());
+}
+
+/* The last one: after it the module is there for good. */
+TEST_F(module, forgotten_binding_is_harmless)
+{
+	int consumer, other, id;
+
+	NEW_CONSUMER(consumer);
+	id = rm_bind(consumer, self->fd, 0, 8, RMTEST_SHARED);
+	ASSERT_NE(-1, rm_get(consumer, id, 0));
+	ASSERT_EQ(0, ioctl(consumer, RMTEST_LEAK, (long)id));
+	close(consumer);
+	EXPECT_LT(0, references());
+	EXPECT_REFUSED(unload(), "bound for ever", EWOULDBLOCK, EBUSY);
+
+	/* Its callbacks still run, and its range is still held. */
+	EXPECT_ALLOWED(punch(self->fd, 0, 8), "it has nothing against it");
+	NEW_CONSUMER(other);
+	EXPECT_REFUSED(rm_bind(other, self->fd, 0, 8, RMTEST_EXCLUSIVE), "held", EBUSY);
+	id = rm_bind(other, self->fd, 0, 8, RMTEST_SHARED);
+	EXPECT_NE(-1, rm_get(other, id, 0));
+	close(other);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a callback must not do. Each case makes lockdep complain, and most of
+ * them leave a task that waits for itself, so each wants a boot of its own where
+ * the complaint is required: "rules_test CALL CALLBACK", see splat_tests.list.
+ * Without arguments it does nothing.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "../kselftest.h"
+
+#include "restrictedmem.h"
+#include "test_consumer.h"
+
+#define PAGES 16
+
+static const struct {
+	const char *name;
+	unsigned int flag;
+} calls[] = {
+	{ "get", RMTEST_BREAK_GET },
+	{ "bind", RMTEST_BREAK_BIND },
+	{ "unbind", RMTEST_BREAK_UNBIND },
+}, callbacks[] = {
+	{ "populate", RMTEST_BREAK_IN_POPULATE },
+	{ "prepare", RMTEST_BREAK_IN_PREPARE },
+	{ "start", RMTEST_BREAK_IN_START },
+	{ "end", RMTEST_BREAK_IN_END },
+};
+
+static void break_rules(unsigned int flags)
+{
+	struct rmtest_behaviour behaviour = { .flags = flags };
+	int consumer = open(RMTEST_DEVICE, O_RDWR), id;
+
+	behaviour.break_fd = new_sized_file(PAGES * page_size());
+	id = rm_bind(consumer, behaviour.break_fd, 0, 8, RMTEST_SHARED);
+	if (id < 0 || rm_get(consumer, id, 0) < 0 || rm_behave(consumer, behaviour))
+		exit(1);
+	if (flags & RMTEST_BREAK_IN_POPULATE)
+		rm_get(consumer, id, 1);
+	else
+		punch(behaviour.break_fd, 0, 1);
+	exit(0);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int flags = 0;
+	int status;
+	pid_t child;
+
+	ksft_print_header();
+	if (argc != 3)
+		ksft_exit_skip("each case needs a boot of its own\n");
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (!strcmp(argv[1], calls[i].name))
+			flags |= calls[i].flag;
+	for (size_t i = 0; i < ARRAY_SIZE(callbacks); i++)
+		if (!strcmp(argv[2], callbacks[i].name))
+			flags |= callbacks[i].flag;
+	ksft_set_plan(1);
+
+	child = fork();
+	if (!child)
+		break_rules(flags);
+	/* It may wait for itself by now, and may not even be killed. */
+	for (int i = 0; i < 50 && !waitpid(child, &status, WNOHANG); i++) {
+		status = 0;
+		rm_sleep_ms(100);
+	}
+	kill(child, SIGKILL);
+	if (WIFEXITED(status) && WEXITSTATUS(status))
+		ksft_test_result_fail("cannot %s in %s\n", argv[1], argv[2]);
+	else
+		ksft_test_result_pass("%s in %s, now lockdep knows\n", argv[1], argv[2]);
+	ksft_finished();
+}
