@@ -92,6 +92,13 @@ impl RestrictedFile {
     ) -> Result {
         let mut index = range.start;
 
+        if range.start < binding.range.start
+            || range.end > binding.range.end
+            || range.start > range.end
+        {
+            return Err(EINVAL);
+        }
+
         while index < range.end {
             let page = self.get(binding, index)?;
             let block = if page.order == 0 && page.folio.has_poison() {

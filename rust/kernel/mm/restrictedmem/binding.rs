@@ -146,7 +146,8 @@ impl<T: Consumer> Binding<T> {
     /// # Errors
     ///
     /// - [`EINVAL`]: not a file of memfd_restricted(2), or `range` is empty or outside of it.
-    /// - [`EBUSY`]: `range` overlaps another binding.
+    /// - [`EEXIST`]: `range` overlaps a binding of the same consumer.
+    /// - [`EBUSY`]: `range` overlaps a binding of another one.
     /// - [`EAGAIN`]: a large folio crosses an edge and a reference keeps it from being split.
     /// - [`ENOMEM`], [`ENODEV`], [`EINTR`].
     pub fn new(
