@@ -58,12 +58,19 @@ TEST_F(quarantine, takes_what_is_present)
 TEST_F(quarantine, others_see_an_invalidation)
 {
 	int id = rm_bind(self->b, self->fd, 16, 32, SHRD);
+	struct rmtest_counters b;
 
+	ASSERT_LT(0, rm_get_range(self->a, self->id, 12, 16));
 	ASSERT_LT(0, rm_get_range(self->b, id, 16, 32));
-	rm_story(self->a, self->b, -1);
-	EXPECT_EQ(4, rm_quarantine(self->a, self->id, 12, 20));
-	EXPECT_STORY("b:start b:span@16 b:end", "nobody is asked",
-		     self->a, self->b);
+	ASSERT_EQ(0, rm_reset(self->a));
+	EXPECT_EQ(8, rm_quarantine(self->a, self->id, 12, 20));
+	b = rm_counters(self->b);
+	EXPECT_EQ(4, b.walked)
+		TH_LOG("all four pages are there in start");
+	EXPECT_EQ(b.starts, b.ends);
+	EXPECT_EQ(0, b.prepares)
+		TH_LOG("nobody is asked");
+	EXPECT_STORY("", "the caller sees no callback", self->a);
 }
 
 TEST_F(quarantine, moves_the_sequence)
