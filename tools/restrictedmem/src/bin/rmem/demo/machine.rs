@@ -16,6 +16,9 @@ use super::layout::*;
 use super::sys::{HostMemory, set_slot};
 use super::{Digest, guest};
 
+/// What `kvm-bindings` has no name for yet.
+const KVM_CAP_RESTRICTEDMEM: std::ffi::c_ulong = 252;
+
 /// What went wrong with a machine.
 #[derive(Debug, thiserror::Error)]
 pub enum MachineError {
@@ -71,6 +74,11 @@ impl Hypervisor {
                 "KVM here has no software-protected machines, which have private memory \
                  (CONFIG_KVM_SW_PROTECTED_VM, and a processor with nested paging)"
                     .into(),
+            );
+        }
+        if kvm.check_extension_raw(KVM_CAP_RESTRICTEDMEM) == 0 {
+            return unavailable(
+                "KVM here does not take restricted memory (CONFIG_KVM_RESTRICTEDMEM)".into(),
             );
         }
         let cpuid = kvm
