@@ -54,3 +54,7 @@ mod tmpfs;
 
 /// Prefix of what this crate prints.
 const __LOG_PREFIX: &[u8] = b"restrictedmem\0";
+
+/// What `#[vtable]` expects of a crate, for the consumers of the tests.
+#[cfg(CONFIG_RESTRICTEDMEM_KUNIT_TEST)]
+use ffi::LocalModule;

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What user space sees: the inode, and the closed list of its operations.
+
+use kernel::{
+    bindings,
+    error::{
+        from_result,
+        to_result, //
+    },
+    ffi::{
+        c_int,
+        c_long,
+        c_uint, //
+    },
+    fs::{
+        inode::WeakINode,
+        pseudo::{
+            Mount,
+            PseudoFs,
+            Type, //
+        },
+        File, //
+    },
+    mm::address_space::InvalidateLocked,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        SetOnce, //
+    },
+};
+
+use core::ptr::NonNull;
+
+use super::state;
+use crate::{
+    bindings::Bindings,
+    file::RestrictedFile,
+    provider::Provider,
+    range,
+    registry, //
+};
+
+struct RestrictedFs;
+
+impl PseudoFs for RestrictedFs {
+    const NAME: &'static CStr = c"restrictedmem";
+    const MAGIC: usize = bindings::RESTRICTEDMEM_MAGIC as usize;
+
+    type Data = Pin<KBox<RestrictedFile>>;
+}
+
+static FS: Type<RestrictedFs> = Type::new();
+static MOUNT: SetOnce<Mount<RestrictedFs>> = SetOnce::new();
+
+/// File operations that never change.
+struct FileOps(bindings::file_operations);
+
+// SAFETY: Never written to.
+unsafe impl Sync for FileOps {}
+
+/// The closed list of what user space can do with a restricted file. It is a `static` because its
+/// address is what tells a restricted file from any other.
+static FILE_OPS: FileOps = FileOps(bindings::file_operations {
+    llseek: Some(llseek),
+    fallocate: Some(fallocate),
+    ..pin_init::zeroed()
+});
+
+static INODE_OPS: bindings::inode_operations = bindings::inode_operations {
+    getattr: Some(getattr),
+    setattr: Some(setattr),
+    ..pin_init::zeroed()
+};
+
+unsafe extern "C" fn llseek(file: *mut bindings::file, offset: i64, whence: c_int) -> i64 {
+    // SAFETY: The file is ours, and open for the duration of the call.
+    let state = unsafe { state(bindings::file_inode(file)) };
+    let data = match whence as c_uint {
+        bindings::SEEK_DATA => true,
+        bindings::SEEK_HOLE => false,
+        _ => return i64::from(EINVAL.to_errno()),
+    };
+
+    match state.memory.seek(offset, data) {
+        Ok(found) => found,
+        Err(e) => i64::from(e.to_errno()),
+    }
+}
+
+unsafe extern "C" fn fallocate(
+    file: *mut bindings::file,
+    mode: c_int,
+    offset: i64,
+    len: i64,
+) -> c_long {
+    const RESERVE: c_uint = bindings::FALLOC_FL_KEEP_SIZE;
+    const PUNCH: c_uint = bindings::FALLOC_FL_KEEP_SIZE | bindings::FALLOC_FL_PUNCH_HOLE;
+
+    from_result(|| {
+        // SAFETY: The file is ours, and open for the duration of the call.
+        let state = unsafe { state(bindings::file_inode(file)) };
+
+        match mode as c_uint {
+            RESERVE => state.reserve(range::from_bytes(offset, len)?)?,
+            PUNCH => state.punch(range::from_bytes(offset, len)?)?,
+            _ => return Err(EOPNOTSUPP),
+        }
+        Ok(0)
+    })
+}
+
+unsafe extern "C" fn getattr(
+    idmap: *mut bindings::mnt_idmap,
+    path: *const bindings::path,
+    stat: *mut bindings::kstat,
+    mask: u32,
+    _flags: c_uint,
+) -> c_int {
+    // SAFETY: The path leads to one of our inodes, and `stat` is the caller's. The attributes of
+    // the tmpfs inode are never asked for with this path: tmpfs would take our inode for its own.
+    unsafe {
+        let inode = (*(*path).dentry).d_inode;
+
+        bindings::generic_fillattr(idmap, mask, inode, stat);
+        (*stat).blocks = state(inode).memory.blocks();
+    }
+    0
+}
+
+unsafe extern "C" fn setattr(
+    _idmap: *mut bindings::mnt_idmap,
+    dentry: *mut bindings::dentry,
+    attr: *mut bindings::iattr,
+) -> c_int {
+    const OTHERS: c_uint = bindings::ATTR_MODE | bindings::ATTR_UID | bindings::ATTR_GID;
+
+    from_result(|| {
+        // SAFETY: The dentry leads to one of our inodes, which the caller has locked, and `attr` is
+        // the caller's.
+        let (inode, valid) = unsafe { ((*dentry).d_inode, (*attr).ia_valid) };
+        // SAFETY: As above.
+        let state = unsafe { state(inode) };
+
+        if valid & bindings::ATTR_SIZE == 0 || valid & OTHERS != 0 {
+            return Err(EPERM);
+        }
+
+        // SAFETY: As above.
+        let bytes = unsafe { (*attr).ia_size };
+        let pages = state.check_size(bytes)?;
+        // SAFETY: As above. This applies RLIMIT_FSIZE.
+        to_result(unsafe { bindings::inode_newsize_ok(inode, bytes) })?;
+        state.memory.set_size(pages);
+        // SAFETY: As above.
+        unsafe { bindings::i_size_write(inode, bytes) };
+        Ok(0)
+    })
+}
+
+// The rest is called from C.
+
+/// Prepares everything, when the kernel starts.
+///
+/// # Safety
+///
+/// Called once, before anything else here.
+#[export]
+pub(crate) unsafe extern "C" fn restrictedmem_init() -> c_int {
+    // SAFETY: Called once, before the first use.
+    unsafe { registry::FILES.init() };
+    registry::init();
+
+    from_result(|| {
+        MOUNT.populate(FS.mount()?);
+        Ok(0)
+    })
+}
+
+/// Creates a file.
+pub(crate) fn create() -> Result<ARef<File>> {
+    let mount = MOUNT.as_ref().ok_or(ENODEV)?;
+    let inode = mount.inode(c"[restrictedmem]", &INODE_OPS, |inode| {
+        // SAFETY: The state is owned by the inode, so the lock outlives it. It is the only one.
+        let bindings = unsafe {
+            let mapping = NonNull::new_unchecked(&raw mut (*inode.as_ptr()).i_data);
+            InvalidateLocked::new(mapping, Bindings::new())
+        };
+        // SAFETY: The state removes it from the registry when it is dropped, which the eviction of
+        // the inode does, before the inode is freed.
+        RestrictedFile::new(bindings, unsafe { WeakINode::new(inode) })
+    })?;
+
+    mount.open(inode, c"restrictedmem", &FILE_OPS.0)
+}
+
+/// Creates a file for the system call.
+///
+/// # Safety
+///
+/// In process context.
+#[export]
+pub(crate) unsafe extern "C" fn restrictedmem_create(_flags: c_uint) -> *mut bindings::file {
+    match create() {
+        Ok(file) => ARef::into_raw(file).as_ptr().cast(),
+        Err(e) => e.to_ptr(),
+    }
+}
+
+/// Tells a restricted file from any other.
+///
+/// # Safety
+///
+/// See `include/linux/restrictedmem.h`.
+#[export]
+pub(crate) unsafe extern "C" fn file_is_restrictedmem(file: *const bindings::file) -> bool {
+    // SAFETY: The caller has a reference to the file, whose operations never change.
+    unsafe { core::ptr::eq((*file).f_op, &FILE_OPS.0) }
+}
