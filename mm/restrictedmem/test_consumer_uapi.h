@@ -53,13 +53,13 @@ struct rmtest_range {
 };
 
 /* Keep the reference until RMTEST_PUT, unbind does not put it. */
-#define RMTEST_GET_KEEP	(1U << 0)
+#define RMTEST_GET_KEEP	0x1
 /*
  * "Map" the page as a device would: sample the sequence, get, and under the lock
  * of invalidate_start() install it unless the sequence moved; try again if so.
  * The reference is put. invalidate_start() takes the page out again.
  */
-#define RMTEST_GET_MAP	(1U << 1)
+#define RMTEST_GET_MAP	0x2
 
 /**
  * struct rmtest_get - the memory at one page
@@ -80,7 +80,7 @@ struct rmtest_get {
 };
 
 /* Take pages from the references that are kept, without a get; else ENOENT. */
-#define RMTEST_IO_KEPT	(1U << 0)
+#define RMTEST_IO_KEPT	0x1
 
 /**
  * struct rmtest_io - read or write bytes as a device would, after a get
@@ -140,19 +140,19 @@ struct rmtest_seq {
 };
 
 /* A signal ends a delay in prepare or populate, which then returns EINTR. */
-#define RMTEST_DELAY_INTERRUPTIBLE	(1U << 0)
+#define RMTEST_DELAY_INTERRUPTIBLE	0x1
 /* Count pages that are not zero when populate is told of them. */
-#define RMTEST_CHECK_ZERO		(1U << 1)
+#define RMTEST_CHECK_ZERO		0x2
 
 /* Break a rule: the call made from a callback ... */
-#define RMTEST_BREAK_GET	(1U << 8)
-#define RMTEST_BREAK_BIND	(1U << 9)
-#define RMTEST_BREAK_UNBIND	(1U << 10)
+#define RMTEST_BREAK_GET	0x100
+#define RMTEST_BREAK_BIND	0x200
+#define RMTEST_BREAK_UNBIND	0x400
 /* ... and the callback that makes it, once. */
-#define RMTEST_BREAK_IN_POPULATE	(1U << 16)
-#define RMTEST_BREAK_IN_PREPARE		(1U << 17)
-#define RMTEST_BREAK_IN_START		(1U << 18)
-#define RMTEST_BREAK_IN_END		(1U << 19)
+#define RMTEST_BREAK_IN_POPULATE	0x10000
+#define RMTEST_BREAK_IN_PREPARE		0x20000
+#define RMTEST_BREAK_IN_START		0x40000
+#define RMTEST_BREAK_IN_END		0x80000
 
 /**
  * struct rmtest_behaviour - what the callbacks do from now on, at first all 0

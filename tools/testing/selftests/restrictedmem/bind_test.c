@@ -20,9 +20,14 @@ FIXTURE(bind) {
 
 FIXTURE_SETUP(bind)
 {
-	NEW_CONSUMER(self->a);
-	NEW_CONSUMER(self->b);
-	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	self->a = new_consumer();
+	ASSERT_LE(0, self->a);
+	self->b = new_consumer();
+	ASSERT_LE(0, self->b);
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(bind)
@@ -166,12 +171,14 @@ FIXTURE_VARIANT_ADD(overlap, own_shared) {
 
 FIXTURE_SETUP(overlap)
 {
-	NEW_CONSUMER(self->a);
-	if (variant->same_consumer)
-		self->b = dup(self->a);
-	else
-		NEW_CONSUMER(self->b);
-	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	self->a = new_consumer();
+	ASSERT_LE(0, self->a);
+	self->b = variant->same_consumer ? dup(self->a) : new_consumer();
+	ASSERT_LE(0, self->b);
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(overlap)
@@ -216,7 +223,8 @@ TEST_F(bind, exclusive_waits_for_the_last_of_the_shared)
 	int b = rm_bind(self->b, self->fd, 4, 12, SHRD);
 	int c;
 
-	NEW_CONSUMER(c);
+	c = new_consumer();
+	ASSERT_LE(0, c);
 	ASSERT_LT(0, a);
 	ASSERT_LT(0, b);
 	EXPECT_REFUSED(rm_bind(c, self->fd, 0, PAGES, EXCL), "two others", EBUSY);
@@ -232,7 +240,8 @@ TEST_F(bind, two_files_know_nothing_of_each_other)
 {
 	int fd;
 
-	NEW_SIZED_FILE(fd, PAGES * page_size());
+	fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, fd);
 	EXPECT_ALLOWED(rm_bind(self->a, self->fd, 0, PAGES, EXCL), "one file");
 	EXPECT_ALLOWED(rm_bind(self->a, fd, 0, PAGES, EXCL), "another file");
 	close(fd);

@@ -21,11 +21,14 @@ FIXTURE(example) {
 
 FIXTURE_SETUP(example)
 {
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
 	self->device = open(DEVICE, O_RDWR);
 	if (self->device < 0 && errno == ENOENT)
 		SKIP(return, "there is no " DEVICE);
 	ASSERT_LE(0, self->device);
-	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(example)
@@ -62,7 +65,8 @@ TEST_F(example, shares_with_others)
 {
 	int consumer, id;
 
-	NEW_CONSUMER(consumer);
+	consumer = new_consumer();
+	ASSERT_LE(0, consumer);
 	ASSERT_EQ(0, ioctl(self->device, ATTACH, self->fd));
 	id = rm_bind(consumer, self->fd, 0, PAGES, RMTEST_SHARED);
 	ASSERT_LT(0, id);

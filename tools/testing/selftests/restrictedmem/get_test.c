@@ -19,9 +19,14 @@ FIXTURE(get) {
 
 FIXTURE_SETUP(get)
 {
-	NEW_CONSUMER(self->a);
-	NEW_CONSUMER(self->b);
-	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	self->a = new_consumer();
+	ASSERT_LE(0, self->a);
+	self->b = new_consumer();
+	ASSERT_LE(0, self->b);
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
 	self->id = rm_bind(self->a, self->fd, 8, 24, SHRD);
 	ASSERT_LT(0, self->id);
 }
@@ -65,7 +70,8 @@ TEST_F(get, memory_is_zeroed)
 	int other;
 
 	/* Leave something in free pages for it to find. */
-	NEW_SIZED_FILE(other, 256 * page_size());
+	other = new_sized_file(256 * page_size());
+	ASSERT_LE(0, other);
 	for (int i = 0; i < 4; i++) {
 		int id = rm_bind(self->b, other, 0, 256, EXCL);
 
@@ -216,8 +222,10 @@ TEST_F(get, waits_for_an_invalidation)
 	ASSERT_EQ(0, rm_call_start(&hole));
 	ASSERT_TRUE(rm_wait_for(self->a, starts, 1));
 	/* The memory is still there, but it is about to go. */
-	get.consumer = again.consumer = self->a;
-	get.id = again.id = self->id;
+	get.consumer = self->a;
+	get.id = self->id;
+	again.consumer = self->a;
+	again.id = self->id;
 	ASSERT_EQ(0, rm_call_start(&get));
 	ASSERT_EQ(0, rm_call_start(&again));
 	rm_sleep_ms(200);

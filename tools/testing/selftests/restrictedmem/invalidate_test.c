@@ -21,10 +21,16 @@ FIXTURE(invalidate) {
 
 FIXTURE_SETUP(invalidate)
 {
-	NEW_CONSUMER(self->a);
-	NEW_CONSUMER(self->b);
-	NEW_CONSUMER(self->c);
-	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	self->a = new_consumer();
+	ASSERT_LE(0, self->a);
+	self->b = new_consumer();
+	ASSERT_LE(0, self->b);
+	self->c = new_consumer();
+	ASSERT_LE(0, self->c);
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(invalidate)
@@ -101,7 +107,8 @@ TEST_F(invalidate, one_call_for_each_consumer)
 	int fd;
 
 	/* 200 bindings of one, and one of another in between. */
-	NEW_SIZED_FILE(fd, 1024 * page_size());
+	fd = new_sized_file(1024 * page_size());
+	ASSERT_LE(0, fd);
 	for (int i = 0; i < 200; i++)
 		ASSERT_LT(0, rm_bind(self->a, fd, 4 * i, 4 * i + 3, EXCL));
 	ASSERT_LT(0, rm_bind(self->b, fd, 403, 404, EXCL));
@@ -122,6 +129,10 @@ TEST_F(invalidate, one_call_for_each_consumer)
 	close(fd);
 }
 
+#define ASKED "b:prepare c:prepare a:prepare"
+#define TOLD "b:start b:span@2 c:start c:span@4 a:start a:span@8 a:span@30"
+#define ENDED "a:end c:end b:end"
+
 TEST_F(invalidate, order_of_consumers)
 {
 	ASSERT_LT(0, rm_bind(self->a, self->fd, 8, 16, SHRD));
@@ -129,9 +140,7 @@ TEST_F(invalidate, order_of_consumers)
 	ASSERT_LT(0, rm_bind(self->c, self->fd, 4, 20, SHRD));
 	ASSERT_LT(0, rm_bind(self->a, self->fd, 30, 31, SHRD));
 	ASSERT_EQ(0, punch(self->fd, 0, PAGES));
-	EXPECT_STORY("b:prepare c:prepare a:prepare "
-		     "b:start b:span@2 c:start c:span@4 a:start a:span@8 a:span@30 "
-		     "a:end c:end b:end",
+	EXPECT_STORY(ASKED " " TOLD " " ENDED,
 		     "asked and told by first binding, ended in reverse",
 		     self->a, self->b, self->c);
 }
@@ -245,7 +254,8 @@ TEST_F(invalidate, waits_for_prepare)
 	int id = rm_bind(self->a, self->fd, 0, 8, EXCL);
 	int other, b;
 
-	NEW_SIZED_FILE(other, PAGES * page_size());
+	other = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, other);
 	ASSERT_EQ(0, rm_fill(self->a, id, 0, 8, 7));
 	BEHAVE(self->a, .prepare_delay_ms = 20000);
 	ASSERT_EQ(0, rm_call_start(&hole));

@@ -15,7 +15,7 @@
 #define SHRD RMTEST_SHARED
 
 #define ORDER 9
-#define LARGE (1 << ORDER)
+#define LARGE 512
 #define PAGES (4 * LARGE)
 
 static int write_text(const char *path, const char *text)
@@ -48,12 +48,17 @@ FIXTURE_SETUP(large)
 	memcpy(self->policy, from + 1, to - from - 1);
 	self->policy[to - from - 1] = '\0';
 
-	NEW_CONSUMER(self->a);
-	NEW_CONSUMER(self->b);
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	self->a = new_consumer();
+	ASSERT_LE(0, self->a);
+	self->b = new_consumer();
+	ASSERT_LE(0, self->b);
 	if (write_text(POLICY, "always"))
 		SKIP(return, "cannot write " POLICY);
 	write_text("/proc/sys/vm/compact_memory", "1");
-	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
 	self->id = rm_bind(self->a, self->fd, 0, PAGES, SHRD);
 	ASSERT_LT(0, self->id);
 	if (rm_order(self->a, self->id, LARGE) != ORDER) {

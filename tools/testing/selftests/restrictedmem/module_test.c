@@ -39,7 +39,10 @@ FIXTURE(module) {
 
 FIXTURE_SETUP(module)
 {
-	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	if (!have_restrictedmem())
+		SKIP(return, NO_RESTRICTEDMEM);
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
 	if (references() < 0 && (load() || references() < 0))
 		SKIP(return, NAME " is no module");
 	if (references() > 0)
@@ -66,7 +69,8 @@ TEST_F(module, stays_while_bound)
 	long long open_only, bound;
 	int consumer, id;
 
-	NEW_CONSUMER(consumer);
+	consumer = new_consumer();
+	ASSERT_LE(0, consumer);
 	open_only = references();
 	id = rm_bind(consumer, self->fd, 0, PAGES, RMTEST_EXCLUSIVE);
 	ASSERT_LT(0, id);
@@ -92,7 +96,8 @@ TEST_F(module, a_bind_that_fails_holds_nothing)
 {
 	int consumer;
 
-	NEW_CONSUMER(consumer);
+	consumer = new_consumer();
+	ASSERT_LE(0, consumer);
 	EXPECT_REFUSED(rm_bind(consumer, self->fd, 0, PAGES + 1, RMTEST_SHARED),
 		       "outside", EINVAL);
 	close(consumer);
@@ -104,7 +109,8 @@ TEST_F(module, forgotten_binding_is_harmless)
 {
 	int consumer, other, id;
 
-	NEW_CONSUMER(consumer);
+	consumer = new_consumer();
+	ASSERT_LE(0, consumer);
 	id = rm_bind(consumer, self->fd, 0, 8, RMTEST_SHARED);
 	ASSERT_NE(-1, rm_get(consumer, id, 0));
 	ASSERT_EQ(0, ioctl(consumer, RMTEST_LEAK, (long)id));
@@ -114,7 +120,8 @@ TEST_F(module, forgotten_binding_is_harmless)
 
 	/* Its callbacks still run, and its range is still held. */
 	EXPECT_ALLOWED(punch(self->fd, 0, 8), "it has nothing against it");
-	NEW_CONSUMER(other);
+	other = new_consumer();
+	ASSERT_LE(0, other);
 	EXPECT_REFUSED(rm_bind(other, self->fd, 0, 8, RMTEST_EXCLUSIVE), "held", EBUSY);
 	id = rm_bind(other, self->fd, 0, 8, RMTEST_SHARED);
 	EXPECT_NE(-1, rm_get(other, id, 0));

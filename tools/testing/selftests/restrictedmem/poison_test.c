@@ -34,9 +34,14 @@ FIXTURE_SETUP(poison)
 {
 	if (access(INJECT, W_OK))
 		SKIP(return, "there is no " INJECT);
-	NEW_CONSUMER(self->a);
-	NEW_CONSUMER(self->b);
-	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	self->a = new_consumer();
+	ASSERT_LE(0, self->a);
+	self->b = new_consumer();
+	ASSERT_LE(0, self->b);
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
 	self->id = rm_bind(self->a, self->fd, 8, 24, SHRD);
 	ASSERT_LT(0, self->id);
 	ASSERT_EQ(0, rm_fill(self->a, self->id, 8, 24, 0x3c));
@@ -90,8 +95,7 @@ TEST_F(poison, every_holder_hears_of_it)
 	EXPECT_EQ(0, poison(rm_get(self->a, self->id, 16)));
 	ASSERT_TRUE(rm_wait_for(self->a, ends, 1));
 	ASSERT_TRUE(rm_wait_for(self->b, ends, 1));
-	EXPECT_STORY("a:start a:span@16 b:start b:span@16 "
-		     "a:error@16 b:error@16 b:end a:end",
+	EXPECT_STORY("a:start a:span@16 b:start b:span@16 a:error@16 b:error@16 b:end a:end",
 		     "between start and end, by first binding",
 		     self->a, self->b);
 	EXPECT_REFUSED(rm_get(self->b, id, 16), "the other", EHWPOISON);

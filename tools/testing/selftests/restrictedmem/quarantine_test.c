@@ -19,9 +19,14 @@ FIXTURE(quarantine) {
 
 FIXTURE_SETUP(quarantine)
 {
-	NEW_CONSUMER(self->a);
-	NEW_CONSUMER(self->b);
-	NEW_SIZED_FILE(self->fd, PAGES * page_size());
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	self->a = new_consumer();
+	ASSERT_LE(0, self->a);
+	self->b = new_consumer();
+	ASSERT_LE(0, self->b);
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
 	self->id = rm_bind(self->a, self->fd, 8, 24, SHRD);
 	ASSERT_LT(0, self->id);
 }
@@ -129,7 +134,8 @@ TEST_F(quarantine, memory_is_never_used_again)
 	self->fd = -1;
 
 	/* Pages that were freed just now would come first. */
-	NEW_SIZED_FILE(fd, 2048 * page_size());
+	fd = new_sized_file(2048 * page_size());
+	ASSERT_LE(0, fd);
 	id = rm_bind(self->b, fd, 0, 2048, EXCL);
 	for (int i = 0; i < 2048; i++) {
 		pfn = rm_get(self->b, id, i);

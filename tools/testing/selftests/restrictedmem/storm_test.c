@@ -14,7 +14,7 @@
 #define CONSUMERS 3
 
 static int fd, consumers[CONSUMERS];
-static volatile bool over;
+static bool over;
 static unsigned long done[8];
 static int wrong;
 
@@ -108,7 +108,7 @@ static void *work(void *arg)
 	};
 	struct worker *worker = arg;
 
-	while (!over) {
+	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
 		works[worker->what](worker);
 		__atomic_fetch_add(&done[worker->what], 1, __ATOMIC_RELAXED);
 	}
@@ -145,9 +145,14 @@ FIXTURE_VARIANT_ADD(storm, populate_fails) {
 FIXTURE_SETUP(storm)
 {
 	self->shmem = read_key("/proc/meminfo", "Shmem:");
-	for (int i = 0; i < CONSUMERS; i++)
-		NEW_CONSUMER(consumers[i]);
-	NEW_SIZED_FILE(fd, PAGES * page_size());
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	for (int i = 0; i < CONSUMERS; i++) {
+		consumers[i] = new_consumer();
+		ASSERT_LE(0, consumers[i]);
+	}
+	fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, fd);
 	over = false;
 	wrong = 0;
 	memset(done, 0, sizeof(done));
@@ -173,7 +178,7 @@ TEST_F_TIMEOUT(storm, leaves_nothing_behind, 120)
 		n++;
 	}
 	sleep(SECONDS);
-	over = true;
+	__atomic_store_n(&over, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < n; i++) {
 		pthread_join(workers[i].thread, NULL);
 		EXPECT_LT(0, done[workers[i].what])

@@ -10,31 +10,29 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
 #include "../../../../mm/restrictedmem/test_consumer_uapi.h"
 
-/* A new consumer, or skip the test if the kernel has no test consumer. */
-#define NEW_CONSUMER(consumer)						\
-do {									\
-	(consumer) = open(RMTEST_DEVICE, O_RDWR | O_CLOEXEC);		\
-	if ((consumer) < 0 && errno == ENOENT)				\
-		SKIP(return, "there is no " RMTEST_DEVICE);		\
-	ASSERT_LE(0, consumer)						\
-		TH_LOG("open " RMTEST_DEVICE ": %s", strerror(errno));	\
-} while (0)
+/*
+ * For FIXTURE_SETUP: if (!have_test_consumer()) SKIP(return, NO_TEST_CONSUMER).
+ * What fails later fails.
+ */
+static inline bool have_test_consumer(void)
+{
+	return have_restrictedmem() && !access(RMTEST_DEVICE, F_OK);
+}
 
-/* A new file of so many bytes, or skip the test if the kernel has none to give. */
-#define NEW_SIZED_FILE(fd, size)					\
-do {									\
-	if (!have_restrictedmem())					\
-		SKIP(return, NO_RESTRICTEDMEM);				\
-	(fd) = new_sized_file(size);					\
-	ASSERT_LE(0, fd)						\
-		TH_LOG("new file: %s", strerror(errno));		\
-} while (0)
+#define NO_TEST_CONSUMER "there is no " RMTEST_DEVICE
+
+/* A new consumer, or -1. */
+static inline int new_consumer(void)
+{
+	return open(RMTEST_DEVICE, O_RDWR | O_CLOEXEC);
+}
 
 /* The id of the new binding, or -1. Its cookie in events is its first page. */
 static inline int rm_bind(int consumer, int fd, uint64_t start, uint64_t end,
@@ -276,16 +274,23 @@ static inline void rm_sleep_ms(int ms)
 	nanosleep(&time, NULL);
 }
 
-/* Waits until a counter of struct rmtest_counters has been counted up to @n. */
-#define rm_wait_for(consumer, counter, n)				\
-({									\
-	int __ms = 20000;						\
-	while (rm_counters(consumer).counter < (n) && __ms > 0) {	\
-		rm_sleep_ms(5);						\
-		__ms -= 5;						\
-	}								\
-	__ms > 0;							\
-})
+/* Waits until a counter, given by its place, has been counted up to @n. */
+static inline bool rm_wait(int consumer, size_t place, uint64_t n)
+{
+	for (int ms = 0; ms < 20000; ms += 5) {
+		struct rmtest_counters counters = rm_counters(consumer);
+		uint64_t value;
+
+		memcpy(&value, (char *)&counters + place, sizeof(value));
+		if (value >= n)
+			return true;
+		rm_sleep_ms(5);
+	}
+	return false;
+}
+
+#define rm_wait_for(consumer, counter, n) \
+	rm_wait(consumer, offsetof(struct rmtest_counters, counter), n)
 
 static inline int punch(int fd, uint64_t start, uint64_t end)
 {
@@ -307,7 +312,7 @@ struct rm_call {
 	uint64_t start, end;
 	long ret;
 	int error;
-	volatile bool done;
+	bool done;
 	pthread_t thread;
 };
 
