@@ -66,9 +66,9 @@
 //! }
 //!
 //! let counter = Subscriber::new(
-//!     Counter {
+//!     try_init!(Counter {
 //!         pages: Atomic::new(0),
-//!     },
+//!     }),
 //!     GFP_KERNEL,
 //! )?;
 //!
