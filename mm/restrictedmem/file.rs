@@ -104,6 +104,11 @@ impl RestrictedFile {
         self.memory.remove(range);
     }
 
+    /// Returns the number of pages that have left the file for ever.
+    pub(crate) fn quarantined(&self) -> usize {
+        self.quarantined.load(Relaxed) as usize
+    }
+
     /// Counts pages that have left the file for ever.
     pub(crate) fn add_quarantined(&self, pages: usize) {
         self.quarantined.add(pages as i64, Relaxed);

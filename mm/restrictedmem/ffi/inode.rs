@@ -23,7 +23,10 @@ use kernel::{
         File, //
     },
     mm::address_space::InvalidateLocked,
+    page::PAGE_SIZE,
     prelude::*,
+    seq_file::SeqFile,
+    seq_print,
     sync::{
         aref::ARef,
         SetOnce, //
@@ -64,6 +67,7 @@ unsafe impl Sync for FileOps {}
 static FILE_OPS: FileOps = FileOps(bindings::file_operations {
     llseek: Some(llseek),
     fallocate: Some(fallocate),
+    show_fdinfo: Some(show_fdinfo),
     ..pin_init::zeroed()
 });
 
@@ -108,6 +112,19 @@ unsafe extern "C" fn fallocate(
         }
         Ok(0)
     })
+}
+
+unsafe extern "C" fn show_fdinfo(seq: *mut bindings::seq_file, file: *mut bindings::file) {
+    // SAFETY: Both are the caller's for the duration of the call, and the file is ours.
+    let (seq, state) = unsafe { (SeqFile::from_raw(seq), state(bindings::file_inode(file))) };
+
+    seq_print!(
+        seq,
+        "size:\t{} kB\nmemory:\t{} kB\nquarantined:\t{} kB\n",
+        state.memory.size() * (PAGE_SIZE / 1024),
+        state.memory.blocks() / 2,
+        state.quarantined() * (PAGE_SIZE / 1024),
+    );
 }
 
 unsafe extern "C" fn getattr(
