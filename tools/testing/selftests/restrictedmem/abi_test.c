@@ -415,6 +415,17 @@ TEST_F(sized, its_name_tells_no_kernel_address)
 		TH_LOG("%s", text);
 }
 
+TEST_F(sized, fdinfo_tells_size_and_memory)
+{
+	char path[64];
+
+	ASSERT_EQ(0, fallocate(self->fd, RESERVE, 0, 5 * self->page));
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", self->fd);
+	EXPECT_EQ(self->size / 1024, read_key(path, "size:"));
+	EXPECT_EQ(5 * self->page / 1024, read_key(path, "memory:"));
+	EXPECT_EQ(0, read_key(path, "quarantined:"));
+}
+
 TEST_F(sized, fdinfo_tells_no_kernel_address)
 {
 	char path[64], text[4096] = "", *found;
