@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# boot-test.sh KERNEL LIST SECONDS [SPLAT]: boot KERNEL, let it run LIST and count the
-# results. A program that speaks KTAP is judged by the kernel's own parser of
-# it, any other by its exit status; those of the list "restrictedmem" have to
-# speak it. The kernel's log must be free of splats, or must have SPLAT.
+# boot-test.sh KERNEL LIST SECONDS [SPLAT]: boot KERNEL, let it run LIST and
+# count the results. A program that speaks KTAP is judged by the kernel's own
+# parser of it, as those of the list "restrictedmem" have to be; tests of cargo by
+# their summary, any other program by its exit status. The kernel's log must be
+# free of splats, or must have SPLAT.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -24,6 +25,8 @@ judge() {
 		read -r passed failed skipped < <("$scripts/ktap.sh" "$3")
 		# 4 is how kselftest says that all of it was skipped
 		[ "$2" -eq 0 ] || [ "$2 $passed" = "4 0" ] || [ "$failed" -gt 0 ] || failed=1
+	elif grep -q '^test result: ' "$3"; then
+		read -r passed failed < <("$scripts/libtest.sh" "$2" < "$3")
 	elif [ "$list" != restrictedmem ] && [ "$2" -eq 0 ] && [ -s "$3" ]; then
 		passed=1
 	else

@@ -41,8 +41,9 @@ build_kvm() {
 
 build_tools() {
 	cd "$repo/tools/restrictedmem"
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked \
-		--target x86_64-unknown-linux-gnu
+	cargo build --release --locked
+	cargo test --no-run --locked --test system_call --message-format=json |
+		sed -n 's/.*"executable":"\([^"]*system_call[^"]*\)".*/\1/p' > $user/crate-test
 }
 
 pack() {
@@ -56,6 +57,8 @@ pack() {
 		llvm-strip"$llvm" --strip-debug "$kernel/$program" -o "$files/lib/modules/${program##*/}"
 	done
 
+	install -D "$(cat $user/crate-test)" "$files/tests/system_call"
+
 	# One list of commands for each kind of boot.
 	make_in restrictedmem -s emit_tests | sed -n 's/.*:/.\//p' > "$files/lists/restrictedmem"
 	while read -r program; do
@@ -66,6 +69,7 @@ pack() {
 		mkdir -p "$files/kvm/$(dirname "$program")"
 		cp "$user/kvm/$program" "$files/kvm/$program"
 	done
+	echo "./system_call --include-ignored" > "$files/lists/crate"
 	echo "rmem demo" > "$files/lists/demo"
 	: > "$files/lists/kunit"	# runs at boot, by itself
 	splat_tests | while IFS=$'\t' read -r number command _; do

@@ -1,12 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kernel.sh NAME [TARGET...]: configure and build one of the kernels in /build/NAME.
+# kernel.sh NAME: configure and build one of the kernels in /build/NAME.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 name=$1
-shift
 out=/build/$name
 arch=x86_64
 options=()
@@ -17,9 +16,12 @@ x86_64) fragments=("$configs/x86_64.config") targets=(bzImage modules) steps=115
 debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit") targets=(bzImage modules) steps=1300 ;;
 uml) fragments=("$configs/uml.config" "$unit") targets=(linux) steps=950 arch=um ;;
 clippy) fragments=("$configs/x86_64.config" "$unit") targets=(mm/restrictedmem/) steps=60 options=(CLIPPY=1) ;;
+variant-*)
+	variant=${name#variant-}
+	fragments=("$configs/x86_64.config" "$configs/variants/${variant%-pristine}.config")
+	targets=(mm/ arch/x86/kvm/) steps=450 ;;
 *) die "there is no kernel $name" ;;
 esac
-[ $# -eq 0 ] || targets=("$@")
 
 # Nothing of the place, the time or the git tree goes into the objects.
 export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=memfd KBUILD_BUILD_HOST=restricted

@@ -15,7 +15,7 @@ cache=${XDG_CACHE_HOME:-~/.cache}/memfd-restricted
 work=$cache/work/$(echo "$repo ${KERNEL_TREE-}" | sha256sum | cut -c1-12)
 logs=$work/logs
 tally=$work/tally
-tree=/build/linux
+tree=${TREE:-/build/linux}
 
 packages=$(grep -v '^#' "$scripts/toolchain.packages" | tr -s '\n' ',')
 toolchain=$cache/toolchain-$(echo "$suite $packages" | sha256sum | cut -c1-12)
