@@ -7,7 +7,11 @@
 #define _MM_RESTRICTEDMEM_INTERNAL_H
 
 #include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/pgtable.h>
 
 struct file;
