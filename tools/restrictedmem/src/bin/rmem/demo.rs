@@ -220,7 +220,7 @@ impl Demo<'_> {
             "we ask for its size",
             "fstat()",
             format!("{}, {} in use", kib(stat.len), kib(stat.allocated)),
-            stat.len == PRIVATE_LEN && stat.allocated > 0 && stat.allocated < PRIVATE_LEN,
+            stat.len == PRIVATE_LEN && stat.allocated > 0 && stat.allocated <= PRIVATE_LEN,
         );
         self.report.row(
             "we ask where it is in use",
