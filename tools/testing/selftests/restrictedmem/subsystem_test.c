@@ -129,6 +129,28 @@ TEST_F(access, kernel_modules_and_kexec)
 		       "kexec_file_load", EINVAL, EPERM, ETXTBSY, EACCES, EBADF, no_such_call());
 }
 
+TEST_F(access, process_accounting)
+{
+	EXPECT_REFUSED(syscall(SYS_acct, self->path),
+		       "acct", ENXIO, EACCES, EPERM, no_such_call());
+}
+
+TEST_F(access, attributes_of_file_systems)
+{
+#if defined(__NR_file_getattr) && defined(__NR_file_setattr)
+	struct file_attr attr = {};
+
+	EXPECT_REFUSED(syscall(__NR_file_getattr, self->fd, "", &attr, sizeof(attr),
+			       AT_EMPTY_PATH),
+		       "file_getattr", EOPNOTSUPP, ENOTTY);
+	EXPECT_REFUSED(syscall(__NR_file_setattr, self->fd, "", &attr, sizeof(attr),
+			       AT_EMPTY_PATH),
+		       "file_setattr", EOPNOTSUPP, ENOTTY, EPERM);
+#else
+	SKIP(return, "built without file_getattr()");
+#endif
+}
+
 /* Asynchronous I/O, old and new */
 
 TEST_F(access, aio)
@@ -366,11 +388,11 @@ TEST_F(access, sync_is_harmless)
 
 TEST_F(access, cachestat_tells_nothing)
 {
-#ifdef SYS_cachestat
+#ifdef __NR_cachestat
 	struct cachestat_range { __u64 off, len; } range = { 0, 0 };
 	struct { __u64 cache, dirty, writeback, evicted, recently; } stat = {};
 
-	if (syscall(SYS_cachestat, self->fd, &range, &stat, 0)) {
+	if (syscall(__NR_cachestat, self->fd, &range, &stat, 0)) {
 		EXPECT_TRUE(error_in(errno, EOPNOTSUPP, EPERM, EBADF, no_such_call(), 0));
 		return;
 	}
