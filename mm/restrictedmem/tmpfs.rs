@@ -94,8 +94,18 @@ impl Provider for Tmpfs {
 
     fn allocate(&self, index: usize) -> Result<LockedFolio> {
         let _charge = self.creator.charge();
+        let size = self.size();
 
-        self.file.folio_for_write(index)
+        loop {
+            let folio = self.file.folio_for_write(index)?;
+            let fresh = !folio.is_dirty() && !folio.is_uptodate();
+
+            // With huge=always tmpfs gives a large folio to a small file. Nobody could use what is
+            // beyond the end, nor punch it out; a split drops it.
+            if !fresh || folio.pages_around(index).end <= size || folio.split_at(size).is_err() {
+                return Ok(folio);
+            }
+        }
     }
 
     fn folios(&self, range: Pages) -> impl Iterator<Item = (Pages, ARef<Folio>)> {
