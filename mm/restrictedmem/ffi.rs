@@ -28,6 +28,7 @@ pub(crate) use consumer::{
     Cookie,
     ModuleRef, //
 };
+pub(crate) use failure::FILES;
 #[cfg(CONFIG_RESTRICTEDMEM_KUNIT_TEST)]
 pub(crate) use inode::create;
 

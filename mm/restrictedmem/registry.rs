@@ -15,18 +15,13 @@ use kernel::{
         RBTree,
         RBTreeNode, //
     },
-    sync::{
-        aref::ARef,
-        global_lock, //
-    },
+    sync::aref::ARef, //
 };
 
-type Files = RBTree<usize, WeakINode>;
+use crate::ffi::FILES;
 
-global_lock! {
-    // SAFETY: Initialised by `restrictedmem_init()`, before the first file is made.
-    pub(crate) unsafe(uninit) static FILES: SpinLock<Option<Files>> = None;
-}
+/// The files, by the address of their mapping of tmpfs.
+pub(crate) type Files = RBTree<usize, WeakINode>;
 
 /// Prepares the registry, whose lock is initialised.
 pub(crate) fn init() {

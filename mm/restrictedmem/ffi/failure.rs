@@ -7,12 +7,23 @@ use kernel::{
     fs::inode::INode,
     mm::folio::Folio,
     prelude::*,
-    sync::aref::ARef,
+    sync::{
+        aref::ARef,
+        global_lock, //
+    },
     workqueue, //
 };
 
 use super::state;
-use crate::registry;
+use crate::registry::{
+    self,
+    Files, //
+};
+
+global_lock! {
+    // SAFETY: Initialised by `restrictedmem_init()`, before the first file is made.
+    pub(crate) unsafe(uninit) static FILES: SpinLock<Option<Files>> = None;
+}
 
 /// Tells consumers of a memory error, later.
 ///

@@ -35,7 +35,10 @@ use kernel::{
 
 use core::ptr::NonNull;
 
-use super::state;
+use super::{
+    state,
+    FILES, //
+};
 use crate::{
     bindings::Bindings,
     file::RestrictedFile,
@@ -185,7 +188,7 @@ unsafe extern "C" fn setattr(
 #[export]
 pub(crate) unsafe extern "C" fn restrictedmem_init() -> c_int {
     // SAFETY: Called once, before the first use.
-    unsafe { registry::FILES.init() };
+    unsafe { FILES.init() };
     registry::init();
 
     from_result(|| {

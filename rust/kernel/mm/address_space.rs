@@ -8,6 +8,7 @@
 use crate::{
     bindings,
     error::{
+        code::ENXIO,
         from_err_ptr,
         to_result,
         Result, //
@@ -111,8 +112,12 @@ impl AddressSpace {
     ///
     /// # Errors
     ///
-    /// [`ENXIO`](crate::error::code::ENXIO) when there is none.
+    /// [`ENXIO`] when there is none, or when `offset` is negative.
     pub fn seek(&self, offset: i64, end: i64, data: bool) -> Result<i64> {
+        if offset < 0 {
+            return Err(ENXIO);
+        }
+
         let whence = if data {
             bindings::SEEK_DATA
         } else {
