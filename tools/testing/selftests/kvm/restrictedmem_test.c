@@ -36,7 +36,7 @@
 #define MEM_GPA		SZ_4G
 #define MEM_SLOT	10
 
-#define STORM_SECONDS	2
+#define STORM_SECONDS	3
 
 enum guest_op {
 	GUEST_WRITE,
@@ -497,7 +497,60 @@ next:
 	}
 }
 
-/* Somebody who takes memory away as fast as possible. */
+static void *vcpu_thread(void *arg)
+{
+	struct kvm_vcpu *vcpu = arg;
+
+	vcpu_run(vcpu);
+	assert_guest_done(vcpu);
+	return NULL;
+}
+
+static bool seconds_passed(const struct timespec *start, int seconds)
+{
+	return timespec_to_ns(timespec_elapsed(*start)) >= seconds * NSEC_PER_SEC;
+}
+
+/*
+ * A vCPU that touches memory beside a hole just when it's punched must not map
+ * the hole with a large page, for which it may have got its memory before.
+ */
+static void test_large_race(unsigned long type)
+{
+	struct timespec start;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	pthread_t thread;
+	int fd, i;
+
+	fd = vm_create_restrictedmem(SZ_2M);
+	vm = create_vm(type, SZ_2M, &vcpu);
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (i = 0; !seconds_passed(&start, STORM_SECONDS); i++) {
+		/* A large folio with contents that isn't mapped. */
+		add_slot(vm, MEM_SLOT, MEM_GPA, SZ_2M, fd, 0);
+		punch(fd, 0, SZ_2M);
+		run_guest(vcpu, GUEST_WRITE, MEM_GPA, 512, 1000);
+		delete_slot(vm, MEM_SLOT);
+		add_slot(vm, MEM_SLOT, MEM_GPA, SZ_2M, fd, 0);
+
+		set_guest_cmd(vcpu, GUEST_CHECK, MEM_GPA + 7 * PAGE_SIZE, 1, 1007);
+		kvm_pthread_create(&thread, NULL, vcpu_thread, vcpu);
+		usleep(i % 16 * 50);
+		punch(fd, 5 * PAGE_SIZE, PAGE_SIZE);
+		kvm_pthread_join(thread, NULL);
+
+		run_guest(vcpu, GUEST_CHECK_ZERO, MEM_GPA + 5 * PAGE_SIZE, 1, 0);
+		delete_slot(vm, MEM_SLOT);
+	}
+	pr_info("%s: %d holes\n", __func__, i);
+
+	kvm_vm_free(vm);
+	kvm_close(fd);
+}
+
+/* Somebody who takes memory away, again and again. */
 struct puncher {
 	int fd;
 	u64 size;
@@ -522,6 +575,10 @@ static void *puncher_thread(void *arg)
 		TEST_ASSERT(!r || errno == EAGAIN,
 			    __KVM_SYSCALL_ERROR("fallocate()", r));
 		p->holes += !r;
+
+		/* Leave some time to those who wait for the same lock. */
+		if (rand_r(&seed) % 16 == 0)
+			usleep(rand_r(&seed) % 1000);
 	}
 	return NULL;
 }
@@ -538,11 +595,6 @@ static void stop_puncher(struct puncher *p)
 	kvm_pthread_join(p->thread, NULL);
 	kvm_close(p->fd);
 	TEST_ASSERT(p->holes, "No hole was punched");
-}
-
-static bool seconds_passed(const struct timespec *start, int seconds)
-{
-	return timespec_to_ns(timespec_elapsed(*start)) >= seconds * NSEC_PER_SEC;
 }
 
 static void add_slots(struct kvm_vm *vm, int nr_slots, u64 size, int fd)
@@ -723,7 +775,9 @@ static void test_eintr(unsigned long type)
 	/* What is there already does not wait, its neighbour does. */
 	run_guest(vcpu, GUEST_CHECK, MEM_GPA, 1, 1000);
 	set_guest_cmd(vcpu, GUEST_WRITE, MEM_GPA, 2, 1000);
-	assert_fails(__vcpu_run(vcpu), EINTR);
+	do {
+		assert_fails(__vcpu_run(vcpu), EINTR);
+	} while (vcpu->run->exit_reason != KVM_EXIT_MEMORY_FAULT);
 
 	/* So does who wants to bind. */
 	assert_fails(__add_slot(vm, MEM_SLOT + 1, MEM_GPA + 2 * PAGE_SIZE,
@@ -824,11 +878,15 @@ static void test_type(unsigned long type)
 	test_punch(type);
 	test_flush(type);
 	test_pre_fault(type);
-	test_eintr(type);
+	/* It needs one page to be present and its neighbour not to. */
+	if (!large_folios)
+		test_eintr(type);
 	test_storm(type);
 	test_kill_storm(type);
-	if (large_folios)
+	if (large_folios) {
 		test_large(type);
+		test_large_race(type);
+	}
 }
 
 int main(int argc, char *argv[])
