@@ -43,7 +43,7 @@ check_tree() {
 		die "KERNEL_TREE=$name is Linux ${version:-of no known version}; $source_series or later is needed."
 	[ -z "$(in_tree status --porcelain --untracked-files=no)" ] ||
 		die "KERNEL_TREE=$name has uncommitted changes; commit or stash them first."
-	[ "$(id "$branch")" = "$(id $top_ref)" ] ||
+	[ -z "$(id $branch)" ] || [ "$(id $branch)" = "$(id $top_ref)" ] ||
 		die "KERNEL_TREE=$name: branch $branch has commits that did not come from here; move them to another branch first."
 	if [ "$(in_tree symbolic-ref -q HEAD)" = "refs/heads/$branch" ]; then
 		base=$(id $base_ref)
@@ -56,6 +56,8 @@ check_number() {
 	local table taken
 	for table in scripts/syscall.tbl arch/x86/entry/syscalls/syscall_64.tbl; do
 		taken=$(in_tree show "$base:$table" | awk -v nr="$syscall_nr" '$1 == nr { print $3 }')
+		[ "$taken" != "$syscall_name" ] ||
+			die "$name has $syscall_name already, not as branch $branch; check out a commit without it."
 		[ -z "$taken" ] ||
 			die "system call number $syscall_nr is taken in $name (by $taken, $table); give $syscall_name the next free one in scripts/settings.sh and in patches/."
 	done
@@ -111,7 +113,7 @@ done
 unset GIT_INDEX_FILE
 
 if [ "$(id HEAD)" != "$top" ] || [ "$(id $top_ref)" != "$top" ]; then
-	in_tree checkout -q --no-track -B "$branch" "$top"
+	in_tree checkout -q --no-overwrite-ignore --no-track -B "$branch" "$top"
 	in_tree update-ref $base_ref "$base"
 	in_tree update-ref $top_ref "$top"
 	say "applied to $name: $(in_tree rev-list --count "$base..$top") commits, branch $branch"

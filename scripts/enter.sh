@@ -75,6 +75,7 @@ environment=(
 	CARGO_TARGET_DIR=/build/cargo
 	CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static'
+	PYTHONDONTWRITEBYTECODE=1
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 )
 for name in http_proxy https_proxy no_proxy HTTPS_PROXY MIRROR KERNEL_TREE DIR CASE \

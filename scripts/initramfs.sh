@@ -46,28 +46,34 @@ build_tools() {
 		sed -n 's/.*"executable":"\([^"]*system_call[^"]*\)".*/\1/p' > $user/crate-test
 }
 
+# add FILE FOLDER: to what gets packed, without its debug information.
+add() {
+	mkdir -p "$files/$2"
+	"llvm-strip$llvm" --strip-debug "$1" -o "$files/$2/${1##*/}"
+}
+
 pack() {
 	local program
 	rm -rf "$files"
 	mkdir -p "$files"/{bin,dev,proc,sys,lists,tests,kvm,lib/modules}
 	cp "$scripts/init" "$files/init"
 	cp /bin/busybox "$files/bin/"
-	cp /build/cargo/x86_64-unknown-linux-gnu/release/rmem "$files/bin/"
+	add /build/cargo/x86_64-unknown-linux-gnu/release/rmem bin
 	sed -n 's/\.o$/.ko/p' "$kernel/modules.order" | while read -r program; do
-		llvm-strip"$llvm" --strip-debug "$kernel/$program" -o "$files/lib/modules/${program##*/}"
+		add "$kernel/$program" lib/modules
 	done
 
-	install -D "$(cat $user/crate-test)" "$files/tests/system_call"
+	add "$(cat $user/crate-test)" tests
+	mv "$files"/tests/system_call-* "$files/tests/system_call"
 
 	# One list of commands for each kind of boot.
-	make_in restrictedmem -s emit_tests | sed -n 's/.*:/.\//p' > "$files/lists/restrictedmem"
-	while read -r program; do
-		cp "$user/restrictedmem/$program" "$files/tests/"
-	done < "$files/lists/restrictedmem"
+	make_in restrictedmem -s emit_tests | sed -n 's/.*://p' | while read -r program; do
+		add "$user/restrictedmem/$program" tests
+		splat_tests | grep -qF "./$program " || echo "./$program" >> "$files/lists/restrictedmem"
+	done
 	sed 's/#.*//; /^[[:space:]]*$/d; s/^/\/kvm\//' "$lists/kvm_tests.list" > "$files/lists/kvm"
 	kvm_programs | while read -r program; do
-		mkdir -p "$files/kvm/$(dirname "$program")"
-		cp "$user/kvm/$program" "$files/kvm/$program"
+		add "$user/kvm/$program" "kvm/$(dirname "$program")"
 	done
 	echo "./system_call --include-ignored" > "$files/lists/crate"
 	echo "rmem demo" > "$files/lists/demo"

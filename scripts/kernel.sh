@@ -12,8 +12,8 @@ options=()
 configs=$repo/configs
 unit=$repo/mm/restrictedmem/.kunitconfig
 case $name in
-x86_64) fragments=("$configs/x86_64.config") targets=(bzImage modules) steps=1150 ;;
-debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit") targets=(bzImage modules) steps=1300 ;;
+x86_64) fragments=("$configs/x86_64.config") targets=(bzImage modules) steps=1350 ;;
+debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit") targets=(bzImage modules) steps=1550 ;;
 uml) fragments=("$configs/uml.config" "$unit") targets=(linux) steps=950 arch=um ;;
 clippy) fragments=("$configs/x86_64.config" "$unit") targets=(mm/restrictedmem/) steps=60 options=(CLIPPY=1) ;;
 variant-*)
