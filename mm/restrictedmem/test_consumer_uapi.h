@@ -198,7 +198,8 @@ struct rmtest_behaviour {
  * @mapped: Pages that are "mapped" now.
  * @active: Starts without their end, now.
  * @max_active: The most at one time.
- * @broken: Ends without a start, and pages mapped between start and end.
+ * @broken: Ends without a start, pages mapped between start and end, and spans
+ *	of starts and ends whose sequence says that nothing is in progress.
  */
 struct rmtest_counters {
 	__u64 populates;

@@ -112,6 +112,18 @@ impl State {
         (spans, pages)
     }
 
+    /// Counts the spans whose sequence does not say that an invalidation is in progress.
+    fn quiet(&self, invalidation: &Invalidation<'_, Recorder>) -> u64 {
+        let is_quiet = |span: &Span<'_, Recorder>| {
+            // A binding that is being made may not be in the table yet.
+            self.bindings
+                .get(&span.cookie().id)
+                .is_some_and(|binding| !binding.read_retry(binding.read_begin()))
+        };
+
+        invalidation.spans().filter(is_quiet).count() as u64
+    }
+
     /// Takes pages out of the map and returns how many there were.
     fn unmap(&mut self, id: u32, range: Range<usize>) -> u64 {
         let mut pages = 0;
@@ -403,7 +415,9 @@ impl Consumer for Recorder {
             state.record(uapi::SPAN, Some(cookie), span.range(), present(&span));
             state.counters.unmapped += state.unmap(cookie.id, span.range());
         }
+        let quiet = state.quiet(invalidation);
         let counters = &mut state.counters;
+        counters.broken += quiet;
         counters.starts += 1;
         counters.spans += spans;
         counters.walked += walked;
@@ -424,6 +438,7 @@ impl Consumer for Recorder {
             Some(active) => state.counters.active = active,
             None => state.counters.broken += 1,
         }
+        state.counters.broken += state.quiet(invalidation);
         // What was mapped since the start must not have been.
         for span in invalidation.spans() {
             state.counters.broken += state.unmap(span.cookie().id, span.range());

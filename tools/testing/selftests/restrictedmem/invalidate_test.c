@@ -78,6 +78,36 @@ TEST_F(invalidate, memory_goes_between_start_and_end)
 	}
 }
 
+TEST_F(invalidate, reserved_memory_is_not_present)
+{
+	struct rmtest_event events[8];
+	int id = rm_bind(self->a, self->fd, 0, 16, EXCL);
+
+	ASSERT_EQ(0, reserve(self->fd, 0, 8));
+	ASSERT_NE(-1, rm_get(self->a, id, 3));
+	ASSERT_EQ(0, rm_reset(self->a));
+	ASSERT_EQ(0, punch(self->fd, 0, 16));
+	ASSERT_EQ(4, rm_events(self->a, events, 8));
+	EXPECT_EQ(RMTEST_START, events[1].type);
+	EXPECT_EQ(1, events[1].value);
+	EXPECT_EQ(0, pages_of(self->fd));
+}
+
+TEST_F(invalidate, the_sequence_says_so)
+{
+	int id = rm_bind(self->a, self->fd, 0, 16, SHRD);
+
+	ASSERT_LT(0, rm_bind(self->b, self->fd, 4, 8, SHRD));
+	ASSERT_LT(0, rm_get_range(self->a, id, 0, 8));
+	ASSERT_EQ(0, punch(self->fd, 0, 6));
+	BEHAVE(self->b, .populate_errno = EDOM);
+	EXPECT_REFUSED(rm_get(self->a, id, 4), "populate fails", EDOM);
+	EXPECT_EQ(2, rm_counters(self->a).ends);
+	EXPECT_EQ(0, rm_counters(self->a).broken)
+		TH_LOG("from before start until after end");
+	EXPECT_EQ(0, rm_counters(self->b).broken);
+}
+
 TEST_F(invalidate, spans_are_clipped_to_both)
 {
 	struct rmtest_event events[16];

@@ -149,6 +149,44 @@ TEST_F(large, first_touch_stays_inside_its_binding)
 	EXPECT_EQ(0, rm_look(self->b, self->id, 3 * LARGE - 1));
 }
 
+TEST_F(large, ends_with_the_file)
+{
+	int fd = new_sized_file((LARGE + 3) * page_size()), id;
+
+	ASSERT_LE(0, fd);
+	id = rm_bind(self->b, fd, 0, LARGE + 3, EXCL);
+	ASSERT_LT(0, id);
+	for (int i = 0; i < LARGE + 3; i++) {
+		uint64_t block = 1ULL << rm_order(self->b, id, i);
+
+		ASSERT_GE(LARGE + 3, (i & ~(block - 1)) + block)
+			TH_LOG("page %d", i);
+	}
+	EXPECT_EQ(1, rm_order(self->b, id, LARGE + 1));
+	EXPECT_EQ(0, rm_order(self->b, id, LARGE + 2));
+	EXPECT_EQ(0, rm_look(self->b, id, LARGE + 2));
+	EXPECT_EQ(LARGE + 3, pages_of(fd))
+		TH_LOG("no memory beyond the end");
+	ASSERT_EQ(0, punch(fd, 0, LARGE + 3));
+	EXPECT_EQ(0, pages_of(fd));
+	close(fd);
+}
+
+TEST_F(large, reserving_ends_with_the_file)
+{
+	int fd = new_sized_file((LARGE + 3) * page_size());
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, reserve(fd, 0, LARGE + 3));
+	EXPECT_EQ(LARGE + 3, pages_of(fd));
+	ASSERT_EQ(0, punch(fd, LARGE, LARGE + 3));
+	EXPECT_EQ(LARGE, pages_of(fd));
+	ASSERT_EQ(0, punch(fd, 0, 1));
+	EXPECT_EQ(LARGE - 1, pages_of(fd))
+		TH_LOG("a reservation can be given back in part");
+	close(fd);
+}
+
 TEST_F(large, bind_splits_what_is_there)
 {
 	long pfn = rm_get(self->a, self->id, LARGE);
