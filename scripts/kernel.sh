@@ -17,7 +17,7 @@ debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit") targ
 uml)
 	# User-mode Linux uses the large code model, for which clang has data sections of its
 	# own. Its linker script does not know them, so lockdep takes static data for dynamic.
-	options=(KCFLAGS=-mlarge-data-threshold=2147483647)
+	options=(KCFLAGS='-mlarge-data-threshold=2147483647 -Wno-unused-command-line-argument')
 	fragments=("$configs/uml.config" "$unit") targets=(linux) steps=950 arch=um ;;
 clippy) fragments=("$configs/x86_64.config" "$unit") targets=(mm/restrictedmem/) steps=60 options=(CLIPPY=1) ;;
 variant-*)
