@@ -138,6 +138,28 @@ TEST_F(get, survives_drop_caches)
 	EXPECT_EQ(0x42, rm_look(self->a, id, 10));
 }
 
+TEST_F(get, stays_where_it_is)
+{
+	const char *compact = "/proc/sys/vm/compact_memory";
+	long pfns[16];
+	int fd;
+
+	if (access(compact, W_OK))
+		SKIP(return, "there is no compaction");
+	for (int i = 0; i < 16; i++)
+		pfns[i] = rm_get(self->a, self->id, 8 + i);
+	for (int i = 0; i < 5; i++) {
+		fd = open(compact, O_WRONLY);
+		ASSERT_EQ(1, write(fd, "1", 1));
+		close(fd);
+	}
+	for (int i = 0; i < 16; i++) {
+		EXPECT_EQ(pfns[i], rm_get(self->a, self->id, 8 + i))
+			TH_LOG("nobody keeps a reference, but a device may have mapped it");
+	}
+	EXPECT_EQ(0, rm_counters(self->a).starts);
+}
+
 TEST_F(get, reserved_twice_is_announced_once)
 {
 	int id;
