@@ -33,7 +33,9 @@ judge() {
 		failed=1
 	fi
 	tally "$name: $1" "$passed" "$failed" "$skipped"
-	[ "$failed" -eq 0 ] || tail -n 40 "$3" | sed 's/^/    | /'
+	if [ "$failed" -ne 0 ]; then
+		{ grep -B 6 '^not ok' "$3" || tail -n 20 "$3"; } | head -n 60 | sed 's/^/    | /'
+	fi
 }
 
 say "boot $kernel to run $list"
@@ -55,7 +57,11 @@ tr -d '\r' < "$results" | awk -v parts="$parts" '
 	/^<== / { print $2 > (part ".status"); next }
 	part { print > (part ".output") }'
 
+if [ ! -e "$parts/001.command" ]; then
+	tally "$name: ran something" 0 1 0
+fi
 for command in "$parts"/*.command; do
+	[ -e "$command" ] || continue
 	part=${command%.command}
 	[ -e "$part.status" ] || echo 1 > "$part.status"
 	judge "$(cat "$command")" "$(cat "$part.status")" "$part.output"
