@@ -220,14 +220,15 @@ impl<T: Consumer> Table<T> {
     ///
     /// # Safety
     ///
-    /// Called from a callback of this table, with its arguments.
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
+    /// of the call.
     unsafe fn with<R>(
         link: *mut bindings::restrictedmem_link,
         start: usize,
         end: usize,
         f: impl FnOnce(&T, &Invalidation<'_, T>) -> R,
     ) -> R {
-        // SAFETY: In a callback the link exists.
+        // SAFETY: The caller promises a link.
         let raw = unsafe { bindings::restrictedmem_link_consumer(link) };
         // SAFETY: The table is this one, so the consumer is embedded in a `Subscriber<T>`. A link
         // has a binding, and a binding keeps its subscriber until it is unbound, which waits for
@@ -249,15 +250,18 @@ impl<T: Consumer> Table<T> {
 
     /// # Safety
     ///
-    /// Called through the table, as documented in the C header. So for all below.
+    /// For the duration of the call:
+    ///
+    /// - `span` points to a span whose binding was made with this table and is not unbound,
+    /// - `folio` points to a folio with a reference.
     unsafe extern "C" fn populate(
         span: *const bindings::restrictedmem_span,
         folio: *mut bindings::folio,
     ) -> c_int {
-        // SAFETY: The span is valid during the callback. Its binding belongs to a consumer with
-        // this table, so it was made by `Binding<T>`, and unbind waits for the callback.
+        // SAFETY: The caller promises a span. Only `Binding<T>` binds consumers with this table, and
+        // its unbind waits for the callback.
         let span = unsafe { Span::<T>::new(span.read()) };
-        // SAFETY: The folio is referenced during the callback.
+        // SAFETY: The caller promises a reference.
         let folio = unsafe { Folio::from_raw(folio) };
 
         from_result(|| {
@@ -268,13 +272,14 @@ impl<T: Consumer> Table<T> {
 
     /// # Safety
     ///
-    /// See [`Self::populate`].
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
+    /// of the call.
     unsafe extern "C" fn invalidate_prepare(
         link: *mut bindings::restrictedmem_link,
         start: usize,
         end: usize,
     ) -> c_int {
-        // SAFETY: These are the arguments of the callback.
+        // SAFETY: Promised by the caller.
         let result = unsafe { Self::with(link, start, end, T::invalidate_prepare) };
 
         from_result(|| result.map(|()| 0))
@@ -282,45 +287,49 @@ impl<T: Consumer> Table<T> {
 
     /// # Safety
     ///
-    /// See [`Self::populate`].
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
+    /// of the call.
     unsafe extern "C" fn invalidate_abort(
         link: *mut bindings::restrictedmem_link,
         start: usize,
         end: usize,
     ) {
-        // SAFETY: These are the arguments of the callback.
+        // SAFETY: Promised by the caller.
         unsafe { Self::with(link, start, end, T::invalidate_abort) }
     }
 
     /// # Safety
     ///
-    /// See [`Self::populate`].
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
+    /// of the call.
     unsafe extern "C" fn invalidate_start(
         link: *mut bindings::restrictedmem_link,
         start: usize,
         end: usize,
     ) {
-        // SAFETY: These are the arguments of the callback.
+        // SAFETY: Promised by the caller.
         unsafe { Self::with(link, start, end, T::invalidate_start) }
     }
 
     /// # Safety
     ///
-    /// See [`Self::populate`].
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
+    /// of the call.
     unsafe extern "C" fn invalidate_end(
         link: *mut bindings::restrictedmem_link,
         start: usize,
         end: usize,
     ) {
-        // SAFETY: These are the arguments of the callback.
+        // SAFETY: Promised by the caller.
         unsafe { Self::with(link, start, end, T::invalidate_end) }
     }
 
     /// # Safety
     ///
-    /// See [`Self::populate`].
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
+    /// of the call.
     unsafe extern "C" fn error(link: *mut bindings::restrictedmem_link, start: usize, end: usize) {
-        // SAFETY: These are the arguments of the callback.
+        // SAFETY: Promised by the caller.
         unsafe { Self::with(link, start, end, T::error) }
     }
 }
