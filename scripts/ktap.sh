@@ -8,7 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 status=0
-summary=$("$tree/tools/testing/kunit/kunit.py" parse "$1" | tail -n 1) || status=$?
+summary=$("$tree/tools/testing/kunit/kunit.py" parse "$1" | grep 'Testing complete') || status=$?
 
 count() { sed -nE "s/.*[ ,]$1: ([0-9]+).*/\1/p" <<< "$summary" | grep . || echo 0; }
 

@@ -14,7 +14,7 @@ repo=${scripts%/*}
 cache=${XDG_CACHE_HOME:-~/.cache}/memfd-restricted
 work=$cache/work/$(echo "$repo ${KERNEL_TREE-}" | sha256sum | cut -c1-12)
 logs=$work/logs
-tally=$work/tally
+tally=${TALLY:-/dev/null}
 tree=${TREE:-/build/linux}
 
 packages=$(grep -v '^#' "$scripts/toolchain.packages" | tr -s '\n' ',')
@@ -72,7 +72,7 @@ step() {
 fresh() { [ "$(cat "$1" 2> /dev/null)" = "$2" ]; }
 stamp() { echo "$2" > "$1"; }
 
-# tally NAME PASSED FAILED SKIPPED: show a result and count it (for test.sh).
+# tally NAME PASSED FAILED SKIPPED: show a result and count it (in TALLY, if it is set).
 tally() {
 	local mark=ok counts=
 	[ "$3" -eq 0 ] || mark="not ok"

@@ -7,6 +7,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 lock "$work/lock"
+export TALLY=$work/tally
+tally=$TALLY
 : > "$tally"
 for group; do
 	say "tests: $group"
