@@ -103,6 +103,8 @@ pub(crate) struct LocalModule;
 #[cfg(CONFIG_RESTRICTEDMEM_KUNIT_TEST)]
 impl kernel::ModuleMetadata for LocalModule {
     const NAME: &'static CStr = c"restrictedmem";
-    // SAFETY: A null module is what code that is built in has.
-    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
+    const THIS_MODULE: ThisModule = {
+        // SAFETY: A null module is what code that is built in has.
+        unsafe { ThisModule::from_ptr(core::ptr::null_mut()) }
+    };
 }

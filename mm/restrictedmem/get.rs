@@ -118,7 +118,7 @@ impl RestrictedFile {
 
     /// Makes a page present, if it is not.
     ///
-    /// The lock of the file is held shared: it keeps the bindings, and what is present, as they are.
+    /// The lock of the file is held shared: the bindings, and what is present, stay as they are.
     fn touch(&self, bindings: &Bindings, index: usize, within: &Pages) -> Result<Page> {
         let _touch = self.touch_lock(index)?;
         let mut fresh = 0..0;

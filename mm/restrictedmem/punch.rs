@@ -23,8 +23,8 @@ use crate::{
 impl RestrictedFile {
     /// Punches a hole.
     ///
-    /// Folios that cross its edges are split first: on an inaccessible mapping a failed split inside
-    /// the truncation would leave old bytes in the hole.
+    /// Folios that cross its edges are split first: on an inaccessible mapping, a split that fails
+    /// inside the truncation leaves old bytes in the hole.
     pub(crate) fn punch(&self, range: Pages) -> Result {
         let range = range::intersection(&range, &(0..self.memory.size()));
         if range.is_empty() {
@@ -74,8 +74,8 @@ impl RestrictedFile {
         let _ = ARef::into_raw(folio);
     }
 
-    /// Tells consumers of an uncorrectable memory error. The page is marked already, so whoever asks
-    /// for it from now on is refused.
+    /// Tells consumers of an uncorrectable memory error. The page is marked already, so whoever
+    /// asks for it from now on is refused.
     pub(crate) fn report_error(&self, index: usize) {
         let Some(end) = index.checked_add(1) else {
             return;

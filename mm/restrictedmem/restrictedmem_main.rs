@@ -3,8 +3,8 @@
 //! Restricted memory: memory that user space owns but cannot touch.
 //!
 //! A restricted file is an inode of its own, without a page cache, on an internal filesystem. Its
-//! memory is that of a tmpfs file that nobody outside the kernel can reach. Consumers bind ranges of
-//! it and are told when memory appears and before it goes away.
+//! memory is that of a tmpfs file that nobody outside the kernel can reach. Consumers bind ranges
+//! of it and are told when memory appears and before it goes away.
 //!
 //! | module | what it knows |
 //! |---|---|
@@ -23,9 +23,9 @@
 //!
 //! 1. The reserve mutex of the file. Outside of the next one, because a reservation lets go of that
 //!    every now and then, and must not let go of its turn before it has succeeded or is undone.
-//! 2. The lock of the file, which is the `invalidate_lock` of the restricted inode. Exclusive: bind,
-//!    unbind, punch, quarantine, the undo of a reservation. Shared: first touch, reserve, memory
-//!    error. The fast path of get takes no lock.
+//! 2. The lock of the file, which is the `invalidate_lock` of the restricted inode. Exclusive:
+//!    bind, unbind, punch, quarantine, the undo of a reservation. Shared: first touch, reserve,
+//!    memory error. The fast path of get takes no lock.
 //! 3. One of the file's first-touch mutexes.
 //! 4. What a callback of a consumer takes. Folio locks are not held then.
 //! 5. Folio locks, and what tmpfs takes.

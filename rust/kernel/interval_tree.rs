@@ -230,10 +230,12 @@ impl<'a, T> Iterator for Overlaps<'a, T> {
     fn next(&mut self) -> Option<&'a Node<T>> {
         let node = NonNull::new(self.next)?;
 
-        // INVARIANT: The successor of a node is in the same tree.
         // SAFETY: By the type invariants the node is in the tree.
-        self.next =
+        let next =
             unsafe { bindings::interval_tree_iter_next(node.as_ptr(), self.start, self.last) };
+
+        // INVARIANT: The successor of a node is in the same tree.
+        self.next = next;
         // SAFETY: By the invariants of the tree each node is the first member of a `Node<T>`, which
         // lives in the tree for `'a`.
         Some(unsafe { node.cast::<Node<T>>().as_ref() })

@@ -3,8 +3,10 @@
 //! What consumers call.
 //!
 //! The functions are documented in
-//! [`include/linux/restrictedmem.h`](srctree/include/linux/restrictedmem.h), with what their callers
-//! promise.
+//! [`include/linux/restrictedmem.h`](srctree/include/linux/restrictedmem.h), with what their
+//! callers promise.
+
+#![expect(clippy::missing_safety_doc, reason = "it is in the header")]
 
 use kernel::{
     bindings,

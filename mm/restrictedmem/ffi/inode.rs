@@ -80,8 +80,13 @@ static INODE_OPS: bindings::inode_operations = bindings::inode_operations {
     ..pin_init::zeroed()
 };
 
+/// Finds data and holes.
+///
+/// # Safety
+///
+/// `file` is a restricted file, open for the duration of the call.
 unsafe extern "C" fn llseek(file: *mut bindings::file, offset: i64, whence: c_int) -> i64 {
-    // SAFETY: The file is ours, and open for the duration of the call.
+    // SAFETY: Promised by the caller.
     let state = unsafe { state(bindings::file_inode(file)) };
     let data = match whence as c_uint {
         bindings::SEEK_DATA => true,
@@ -95,6 +100,11 @@ unsafe extern "C" fn llseek(file: *mut bindings::file, offset: i64, whence: c_in
     }
 }
 
+/// Reserves memory, or punches a hole.
+///
+/// # Safety
+///
+/// `file` is a restricted file, open for the duration of the call.
 unsafe extern "C" fn fallocate(
     file: *mut bindings::file,
     mode: c_int,
@@ -105,7 +115,7 @@ unsafe extern "C" fn fallocate(
     const PUNCH: c_uint = bindings::FALLOC_FL_KEEP_SIZE | bindings::FALLOC_FL_PUNCH_HOLE;
 
     from_result(|| {
-        // SAFETY: The file is ours, and open for the duration of the call.
+        // SAFETY: Promised by the caller.
         let state = unsafe { state(bindings::file_inode(file)) };
 
         match mode as c_uint {
@@ -117,8 +127,13 @@ unsafe extern "C" fn fallocate(
     })
 }
 
+/// Tells in `/proc` how much memory there is.
+///
+/// # Safety
+///
+/// `seq` is ours for the duration of the call; `file` is a restricted file, open meanwhile.
 unsafe extern "C" fn show_fdinfo(seq: *mut bindings::seq_file, file: *mut bindings::file) {
-    // SAFETY: Both are the caller's for the duration of the call, and the file is ours.
+    // SAFETY: Promised by the caller.
     let (seq, state) = unsafe { (SeqFile::from_raw(seq), state(bindings::file_inode(file))) };
 
     seq_print!(
@@ -130,6 +145,11 @@ unsafe extern "C" fn show_fdinfo(seq: *mut bindings::seq_file, file: *mut bindin
     );
 }
 
+/// Tells size and memory.
+///
+/// # Safety
+///
+/// `path` leads to one of our inodes, and `stat` is ours for the duration of the call.
 unsafe extern "C" fn getattr(
     idmap: *mut bindings::mnt_idmap,
     path: *const bindings::path,
@@ -137,8 +157,8 @@ unsafe extern "C" fn getattr(
     mask: u32,
     _flags: c_uint,
 ) -> c_int {
-    // SAFETY: The path leads to one of our inodes, and `stat` is the caller's. The attributes of
-    // the tmpfs inode are never asked for with this path: tmpfs would take our inode for its own.
+    // SAFETY: Promised by the caller. The attributes of the tmpfs inode are never asked for with
+    // this path: tmpfs would take our inode for its own.
     unsafe {
         let inode = (*(*path).dentry).d_inode;
 
@@ -148,6 +168,12 @@ unsafe extern "C" fn getattr(
     0
 }
 
+/// Sets the size, once.
+///
+/// # Safety
+///
+/// `dentry` leads to one of our inodes, which is locked; `attr` is ours for the duration of the
+/// call.
 unsafe extern "C" fn setattr(
     _idmap: *mut bindings::mnt_idmap,
     dentry: *mut bindings::dentry,
@@ -156,8 +182,7 @@ unsafe extern "C" fn setattr(
     const OTHERS: c_uint = bindings::ATTR_MODE | bindings::ATTR_UID | bindings::ATTR_GID;
 
     from_result(|| {
-        // SAFETY: The dentry leads to one of our inodes, which the caller has locked, and `attr` is
-        // the caller's.
+        // SAFETY: Promised by the caller.
         let (inode, valid) = unsafe { ((*dentry).d_inode, (*attr).ia_valid) };
         // SAFETY: As above.
         let state = unsafe { state(inode) };

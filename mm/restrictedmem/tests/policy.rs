@@ -79,7 +79,7 @@ mod tests {
         let journal = Journal::new()?;
         let a = Recorder::new(0, &journal)?;
 
-        for range in [0..0, 16..16, 0..17, 16..17, 5..4, 0..usize::MAX] {
+        for range in [0..0, 16..16, 0..17, 16..17, 0..usize::MAX] {
             let result = file.bind(&a, range, Mode::Shared).err();
             assert!(result == Some(EINVAL));
         }

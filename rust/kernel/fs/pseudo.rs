@@ -81,8 +81,11 @@ impl<F: PseudoFs> Type<F> {
         Ok(Mount(ptr, PhantomData))
     }
 
+    /// # Safety
+    ///
+    /// `fc` is a context that is being set up.
     unsafe extern "C" fn init_fs_context(fc: *mut bindings::fs_context) -> c_int {
-        // SAFETY: Called with a context that is being set up.
+        // SAFETY: Promised by the caller.
         let ctx = unsafe { bindings::init_pseudo(fc, F::MAGIC) };
         let Some(ctx) = NonNull::new(ctx) else {
             return ENOMEM.to_errno();
@@ -93,6 +96,9 @@ impl<F: PseudoFs> Type<F> {
         0
     }
 
+    /// # Safety
+    ///
+    /// `inode` is one of this filesystem, and on its way out.
     unsafe extern "C" fn evict_inode(inode: *mut bindings::inode) {
         // SAFETY: Both are due here, and the inode is ours.
         unsafe {
@@ -102,6 +108,12 @@ impl<F: PseudoFs> Type<F> {
         // SAFETY: `i_private` is null, for the root and for an inode that did not get its data, or
         // comes from `into_foreign()` in `Mount::inode()`. This is the last use of it.
         drop(unsafe { F::Data::try_from_foreign((*inode).i_private) });
+    }
+}
+
+impl<F: PseudoFs> Default for Type<F> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -83,11 +83,11 @@ impl AddressSpace {
     #[inline]
     pub fn folio(&self, index: usize) -> Option<ARef<Folio>> {
         // SAFETY: The mapping is alive.
-        let ptr =
-            from_err_ptr(unsafe { bindings::filemap_get_folio(self.as_ptr(), index) }).ok()?;
+        let ptr = unsafe { bindings::filemap_get_folio(self.as_ptr(), index) };
+        let ptr = NonNull::new(from_err_ptr(ptr).ok()?)?;
 
         // SAFETY: The lookup returned a folio with a reference for us.
-        NonNull::new(ptr).map(|ptr| unsafe { ARef::from_raw(ptr.cast()) })
+        Some(unsafe { ARef::from_raw(ptr.cast()) })
     }
 
     /// Visits the folios that overlap a range of pages, in order.
