@@ -220,8 +220,8 @@ impl<T: Consumer> Table<T> {
     ///
     /// # Safety
     ///
-    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
-    /// of the call.
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the
+    /// duration of the call.
     unsafe fn with<R>(
         link: *mut bindings::restrictedmem_link,
         start: usize,
@@ -258,8 +258,8 @@ impl<T: Consumer> Table<T> {
         span: *const bindings::restrictedmem_span,
         folio: *mut bindings::folio,
     ) -> c_int {
-        // SAFETY: The caller promises a span. Only `Binding<T>` binds consumers with this table, and
-        // its unbind waits for the callback.
+        // SAFETY: The caller promises a span. Only `Binding<T>` binds consumers with this table,
+        // and its unbind waits for the callback.
         let span = unsafe { Span::<T>::new(span.read()) };
         // SAFETY: The caller promises a reference.
         let folio = unsafe { Folio::from_raw(folio) };
@@ -272,8 +272,8 @@ impl<T: Consumer> Table<T> {
 
     /// # Safety
     ///
-    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
-    /// of the call.
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the
+    /// duration of the call.
     unsafe extern "C" fn invalidate_prepare(
         link: *mut bindings::restrictedmem_link,
         start: usize,
@@ -287,8 +287,8 @@ impl<T: Consumer> Table<T> {
 
     /// # Safety
     ///
-    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
-    /// of the call.
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the
+    /// duration of the call.
     unsafe extern "C" fn invalidate_abort(
         link: *mut bindings::restrictedmem_link,
         start: usize,
@@ -300,8 +300,8 @@ impl<T: Consumer> Table<T> {
 
     /// # Safety
     ///
-    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
-    /// of the call.
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the
+    /// duration of the call.
     unsafe extern "C" fn invalidate_start(
         link: *mut bindings::restrictedmem_link,
         start: usize,
@@ -313,8 +313,8 @@ impl<T: Consumer> Table<T> {
 
     /// # Safety
     ///
-    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
-    /// of the call.
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the
+    /// duration of the call.
     unsafe extern "C" fn invalidate_end(
         link: *mut bindings::restrictedmem_link,
         start: usize,
@@ -326,8 +326,8 @@ impl<T: Consumer> Table<T> {
 
     /// # Safety
     ///
-    /// `link` belongs to a consumer with this table, and its bindings do not change, for the duration
-    /// of the call.
+    /// `link` belongs to a consumer with this table, and its bindings do not change, for the
+    /// duration of the call.
     unsafe extern "C" fn error(link: *mut bindings::restrictedmem_link, start: usize, end: usize) {
         // SAFETY: Promised by the caller.
         unsafe { Self::with(link, start, end, T::error) }
