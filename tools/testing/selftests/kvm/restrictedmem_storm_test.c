@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memslots whose restricted memory is taken away by somebody else, at any time:
+ * while it is mapped, while the VM dies, and by somebody who takes very long.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "restrictedmem_util.h"
+
+#include "../../../../mm/restrictedmem/test_consumer_uapi.h"
+
+#define STORM_SECONDS	3
+
+static void *vcpu_thread(void *arg)
+{
+	struct kvm_vcpu *vcpu = arg;
+
+	vcpu_run(vcpu);
+	assert_guest_done(vcpu);
+	return NULL;
+}
+
+static bool seconds_passed(const struct timespec *start, int seconds)
+{
+	return timespec_to_ns(timespec_elapsed(*start)) >= seconds * NSEC_PER_SEC;
+}
+
+/*
+ * A vCPU that touches memory beside a hole just when it's punched must not map
+ * the hole with a large page, for which it may have got its memory before.
+ */
+static void test_large_race(unsigned long type)
+{
+	struct timespec start;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	pthread_t thread;
+	int fd, i;
+
+	fd = vm_create_restrictedmem(SZ_2M);
+	vm = create_vm(type, SZ_2M, &vcpu);
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (i = 0; !seconds_passed(&start, STORM_SECONDS); i++) {
+		/* A large folio with contents that isn't mapped. */
+		add_slot(vm, MEM_SLOT, MEM_GPA, SZ_2M, fd, 0);
+		punch(fd, 0, SZ_2M);
+		run_guest(vcpu, GUEST_WRITE, MEM_GPA, 512, 1000);
+		delete_slot(vm, MEM_SLOT);
+		add_slot(vm, MEM_SLOT, MEM_GPA, SZ_2M, fd, 0);
+
+		set_guest_cmd(vcpu, GUEST_CHECK, MEM_GPA + 7 * PAGE_SIZE, 1, 1007);
+		kvm_pthread_create(&thread, NULL, vcpu_thread, vcpu);
+		usleep(i % 16 * 50);
+		punch(fd, 5 * PAGE_SIZE, PAGE_SIZE);
+		kvm_pthread_join(thread, NULL);
+
+		run_guest(vcpu, GUEST_CHECK_ZERO, MEM_GPA + 5 * PAGE_SIZE, 1, 0);
+		delete_slot(vm, MEM_SLOT);
+	}
+	pr_info("%s: %d holes\n", __func__, i);
+
+	kvm_vm_free(vm);
+	kvm_close(fd);
+}
+
+/* Somebody who takes memory away, again and again. */
+struct puncher {
+	int fd;
+	u64 size;
+	bool stop;
+	u64 holes;
+	pthread_t thread;
+};
+
+static void *puncher_thread(void *arg)
+{
+	struct puncher *p = arg;
+	unsigned int seed = 1;
+
+	while (!READ_ONCE(p->stop)) {
+		u64 nr = p->size / PAGE_SIZE;
+		u64 first = rand_r(&seed) % nr;
+		u64 pages = 1 + rand_r(&seed) % (nr - first);
+		int r;
+
+		r = fallocate(p->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			      first * PAGE_SIZE, pages * PAGE_SIZE);
+		TEST_ASSERT(!r || errno == EAGAIN,
+			    __KVM_SYSCALL_ERROR("fallocate()", r));
+		p->holes += !r;
+
+		/* Leave some time to those who wait for the same lock. */
+		if (rand_r(&seed) % 16 == 0)
+			usleep(rand_r(&seed) % 1000);
+	}
+	return NULL;
+}
+
+static void start_puncher(struct puncher *p, int fd, u64 size)
+{
+	*p = (struct puncher) { .fd = kvm_dup(fd), .size = size };
+	kvm_pthread_create(&p->thread, NULL, puncher_thread, p);
+}
+
+static void stop_puncher(struct puncher *p)
+{
+	WRITE_ONCE(p->stop, true);
+	kvm_pthread_join(p->thread, NULL);
+	kvm_close(p->fd);
+	TEST_ASSERT(p->holes, "No hole was punched");
+}
+
+static void add_slots(struct kvm_vm *vm, int nr_slots, u64 size, int fd)
+{
+	int i;
+
+	for (i = 0; i < nr_slots; i++)
+		add_slot(vm, MEM_SLOT + i, MEM_GPA + i * (size / nr_slots),
+			 size / nr_slots, fd, i * (size / nr_slots));
+}
+
+/* VMs come and go, properly, while somebody else punches holes. */
+static void test_storm(unsigned long type)
+{
+	const u64 nr = 64, size = nr * PAGE_SIZE;
+	struct puncher puncher;
+	struct timespec start;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	int fd, nr_vms = 0;
+
+	fd = vm_create_restrictedmem(size);
+	start_puncher(&puncher, fd, size);
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!seconds_passed(&start, STORM_SECONDS)) {
+		vm = create_vm(type, size, &vcpu);
+		add_slots(vm, 8, size, fd);
+		run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 1000);
+		delete_slot(vm, MEM_SLOT + nr_vms % 8);
+		kvm_vm_free(vm);
+		nr_vms++;
+	}
+	stop_puncher(&puncher);
+	pr_info("%s: %d VMs, %lu holes\n", __func__, nr_vms, puncher.holes);
+
+	kvm_close(fd);
+}
+
+/* The same with VMs that run, and die when their process is killed. */
+static void test_kill_storm(unsigned long type)
+{
+	const u64 nr = 64, size = nr * PAGE_SIZE;
+	struct puncher puncher;
+	struct timespec start;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	int fd, nr_vms = 0;
+
+	fd = vm_create_restrictedmem(size);
+	start_puncher(&puncher, fd, size);
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!seconds_passed(&start, STORM_SECONDS)) {
+		int ready[2], status;
+		pid_t pid;
+		char c;
+
+		TEST_ASSERT(!pipe(ready), __KVM_SYSCALL_ERROR("pipe()", -1));
+		pid = fork();
+		TEST_ASSERT(pid >= 0, __KVM_SYSCALL_ERROR("fork()", pid));
+		if (!pid) {
+			vm = create_vm(type, size, &vcpu);
+			add_slots(vm, 8, size, fd);
+			TEST_ASSERT_EQ(write(ready[1], "", 1), 1);
+			for (;;)
+				run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 1000);
+		}
+		kvm_close(ready[1]);
+		TEST_ASSERT_EQ(read(ready[0], &c, 1), 1);
+		kvm_close(ready[0]);
+		usleep(nr_vms % 8 * 1000);
+		kill(pid, SIGKILL);
+		TEST_ASSERT_EQ(waitpid(pid, &status, 0), pid);
+		TEST_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+			    "Unexpected end of a VM, status 0x%x", status);
+		nr_vms++;
+	}
+	stop_puncher(&puncher);
+	pr_info("%s: %d VMs, %lu holes\n", __func__, nr_vms, puncher.holes);
+
+	/* Whatever is left of those VMs lets go of the memory. */
+	vm = create_vm(type, size, &vcpu);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (__add_slot(vm, MEM_SLOT, MEM_GPA, size, fd, 0)) {
+		TEST_ASSERT_EQ(errno, EBUSY);
+		TEST_ASSERT(!seconds_passed(&start, 10), "Memory is still bound");
+		usleep(10000);
+	}
+	run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 1000);
+	kvm_vm_free(vm);
+	kvm_close(fd);
+}
+
+static void nop_handler(int sig)
+{
+}
+
+struct slow_punch {
+	int fd;
+	u64 offset;
+	pthread_t thread;
+};
+
+static void *slow_punch_thread(void *arg)
+{
+	struct slow_punch *p = arg;
+
+	punch(p->fd, p->offset, PAGE_SIZE);
+	return NULL;
+}
+
+static u64 nr_prepares(int dev)
+{
+	struct rmtest_counters counters;
+
+	kvm_ioctl(dev, RMTEST_COUNTERS, &counters);
+	return counters.prepares;
+}
+
+/*
+ * While another consumer of the file takes its time over an invalidation, signals
+ * reach whoever waits for it.  The vCPU and the VM can try again afterwards.
+ */
+static void test_eintr(unsigned long type)
+{
+	const u64 size = 4 * PAGE_SIZE;
+	struct rmtest_bind bind = { .start = 3, .end = 4, .mode = RMTEST_EXCLUSIVE };
+	struct rmtest_behaviour slow = { .prepare_delay_ms = 60000 };
+	struct slow_punch slow_punch;
+	const struct itimerspec timeout = {
+		.it_value.tv_nsec = 200 * 1000 * 1000,
+		.it_interval.tv_nsec = 200 * 1000 * 1000,
+	};
+	const struct itimerspec off = {};
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+	struct sigaction action = { .sa_handler = nop_handler };
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	sigset_t blocked;
+	timer_t timer;
+	int fd, dev;
+
+	dev = open(RMTEST_DEVICE, O_RDWR);
+	if (dev < 0) {
+		pr_info("No %s, skipping %s\n", RMTEST_DEVICE, __func__);
+		return;
+	}
+
+	fd = vm_create_restrictedmem(size);
+	vm = create_vm(type, size, &vcpu);
+	add_slot(vm, MEM_SLOT, MEM_GPA, 2 * PAGE_SIZE, fd, 0);
+	run_guest(vcpu, GUEST_WRITE, MEM_GPA, 1, 1000);
+
+	bind.fd = fd;
+	kvm_ioctl(dev, RMTEST_BIND, &bind);
+
+	/* Exclusive means exclusive, whoever asks. */
+	assert_fails(__add_slot(vm, MEM_SLOT + 1, MEM_GPA + 2 * PAGE_SIZE,
+				2 * PAGE_SIZE, fd, 2 * PAGE_SIZE), EBUSY);
+
+	kvm_ioctl(dev, RMTEST_SET_BEHAVIOUR, &slow);
+	slow_punch = (struct slow_punch) { .fd = fd, .offset = 3 * PAGE_SIZE };
+
+	/* The thread that punches isn't to be interrupted. */
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+	kvm_pthread_create(&slow_punch.thread, NULL, slow_punch_thread, &slow_punch);
+	pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
+	while (!nr_prepares(dev))
+		usleep(1000);
+
+	TEST_ASSERT(!sigaction(SIGALRM, &action, NULL), "sigaction() failed");
+	TEST_ASSERT(!timer_create(CLOCK_MONOTONIC, &event, &timer), "timer_create() failed");
+	TEST_ASSERT(!timer_settime(timer, 0, &timeout, NULL), "timer_settime() failed");
+
+	/* What is there already does not wait, its neighbour does. */
+	run_guest(vcpu, GUEST_CHECK, MEM_GPA, 1, 1000);
+	set_guest_cmd(vcpu, GUEST_WRITE, MEM_GPA, 2, 1000);
+	do {
+		assert_fails(__vcpu_run(vcpu), EINTR);
+	} while (vcpu->run->exit_reason != KVM_EXIT_MEMORY_FAULT);
+
+	/* So does who wants to bind. */
+	assert_fails(__add_slot(vm, MEM_SLOT + 1, MEM_GPA + 2 * PAGE_SIZE,
+				PAGE_SIZE, fd, 2 * PAGE_SIZE), EINTR);
+
+	TEST_ASSERT(!timer_settime(timer, 0, &off, NULL), "timer_settime() failed");
+	timer_delete(timer);
+	kvm_ioctl(dev, RMTEST_CONTINUE, NULL);
+	kvm_pthread_join(slow_punch.thread, NULL);
+
+	vcpu_run(vcpu);
+	assert_guest_done(vcpu);
+	add_slot(vm, MEM_SLOT + 1, MEM_GPA + 2 * PAGE_SIZE, PAGE_SIZE, fd,
+		 2 * PAGE_SIZE);
+	run_guest(vcpu, GUEST_CHECK, MEM_GPA, 2, 1000);
+	run_guest(vcpu, GUEST_WRITE, MEM_GPA, 3, 2000);
+
+	kvm_close(dev);
+	kvm_vm_free(vm);
+	kvm_close(fd);
+}
+
+static void test_type(unsigned long type)
+{
+	if (!type_is_supported(type))
+		return;
+
+	/* It needs one page to be present and its neighbour not to. */
+	if (!large_folios)
+		test_eintr(type);
+	test_storm(type);
+	test_kill_storm(type);
+	if (large_folios)
+		test_large_race(type);
+}
+
+int main(int argc, char *argv[])
+{
+	test_each_type(test_type);
+}
