@@ -12,7 +12,8 @@
 
 #include "../../../../mm/restrictedmem/test_consumer_uapi.h"
 
-#define STORM_SECONDS	3
+/* How long each test of a race goes on. */
+static int storm_seconds = 3;
 
 static void *vcpu_thread(void *arg)
 {
@@ -44,7 +45,7 @@ static void test_large_race(unsigned long type)
 	vm = create_vm(type, SZ_2M, &vcpu);
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	for (i = 0; !seconds_passed(&start, STORM_SECONDS); i++) {
+	for (i = 0; !seconds_passed(&start, storm_seconds); i++) {
 		/* A large folio with contents that isn't mapped. */
 		add_slot(vm, MEM_SLOT, MEM_GPA, SZ_2M, fd, 0);
 		punch(fd, 0, SZ_2M);
@@ -137,7 +138,7 @@ static void test_storm(unsigned long type)
 	start_puncher(&puncher, fd, size);
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	while (!seconds_passed(&start, STORM_SECONDS)) {
+	while (!seconds_passed(&start, storm_seconds)) {
 		vm = create_vm(type, size, &vcpu);
 		add_slots(vm, 8, size, fd);
 		run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 1000);
@@ -165,7 +166,7 @@ static void test_kill_storm(unsigned long type)
 	start_puncher(&puncher, fd, size);
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	while (!seconds_passed(&start, STORM_SECONDS)) {
+	while (!seconds_passed(&start, storm_seconds)) {
 		int ready[2], status;
 		pid_t pid;
 		char c;
@@ -333,5 +334,21 @@ static void test_type(unsigned long type)
 
 int main(int argc, char *argv[])
 {
+	int opt;
+
+	while ((opt = getopt(argc, argv, "hs:")) != -1) {
+		switch (opt) {
+		case 's':
+			storm_seconds = atoi_positive("Number of seconds", optarg);
+			break;
+		case 'h':
+		default:
+			printf("usage: %s [-h] [-s seconds]\n\n", argv[0]);
+			printf(" -s: how long each test of a race goes on (default: %d)\n",
+			       storm_seconds);
+			exit(opt == 'h' ? 0 : 1);
+		}
+	}
+
 	test_each_type(test_type);
 }
