@@ -306,8 +306,9 @@ bool restrictedmem_read_retry(const struct restrictedmem_binding *binding,
  * Every folio that is present in the range leaves the file for ever: it is
  * isolated, uncharged, never zeroed and never freed. Works on whole folios,
  * which never reach beyond the binding. Other consumers of the range see an
- * invalidation; the caller sees no callback. References that the consumer holds
- * may be kept or put.
+ * invalidation for each folio, not one for all, since telling them must not need
+ * memory; the caller sees no callback. References that the consumer holds may be
+ * kept or put.
  *
  * Context: May sleep. Takes the invalidate_lock of the file. Not from a
  * callback.

@@ -23,15 +23,17 @@ use crate::{
 fn links_of<'a>(bindings: &'a Bindings, range: &Pages) -> Result<KVec<&'a Link>> {
     let mut firsts = KVec::with_capacity(bindings.links().len(), GFP_KERNEL)?;
 
-    for link in bindings.links() {
-        if let Some((_, span)) = link.next_span(range.clone()) {
-            firsts.push((span.start, link), GFP_KERNEL)?;
+    // By the start of the binding, not of its part in the range, which many may share; and where
+    // that is the same too, by who came first.
+    for (number, link) in bindings.links().iter().enumerate() {
+        if let Some((binding, _)) = link.next_span(range.clone()) {
+            firsts.push((binding.range.start, number, link), GFP_KERNEL)?;
         }
     }
-    firsts.sort_unstable_by_key(|(start, _)| *start);
+    firsts.sort_unstable_by_key(|(start, number, _)| (*start, *number));
 
     let mut links = KVec::with_capacity(firsts.len(), GFP_KERNEL)?;
-    for (_, link) in firsts {
+    for (_, _, link) in firsts {
         links.push(link, GFP_KERNEL)?;
     }
     Ok(links)

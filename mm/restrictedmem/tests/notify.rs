@@ -72,6 +72,25 @@ mod tests {
     }
 
     #[test]
+    fn order_does_not_depend_on_where_the_hole_begins() -> Result {
+        let file = Fixture::new(16)?;
+        let journal = Journal::new()?;
+        let (a, b) = (Recorder::new(0, &journal)?, Recorder::new(1, &journal)?);
+        let _a = file.bind(&a, 4..12, Mode::Shared)?;
+        let _b = file.bind(&b, 2..12, Mode::Shared)?;
+
+        file.file.punch(8..9)?;
+        journal.expect(&[
+            (1, Prepare, 8..9),
+            (0, Prepare, 8..9),
+            (1, Start, 8..9),
+            (0, Start, 8..9),
+            (0, End, 8..9),
+            (1, End, 8..9),
+        ])
+    }
+
+    #[test]
     fn a_refusal_changes_nothing() -> Result {
         let file = Fixture::new(16)?;
         let journal = Journal::new()?;
