@@ -7,7 +7,8 @@
 
 use kernel::{
     mm::folio::Folio,
-    prelude::*, //
+    prelude::*,
+    rbtree::RBTree, //
 };
 
 use crate::{
@@ -20,21 +21,22 @@ use crate::{
 };
 
 /// Lists the links in a range, in the order of their first binding.
+///
+/// That is, by the start of the binding, not of its part in the range, which many may share; and
+/// where that is the same too, by who came first. A tree does the sorting: sorting a slice can
+/// panic.
 fn links_of<'a>(bindings: &'a Bindings, range: &Pages) -> Result<KVec<&'a Link>> {
-    let mut firsts = KVec::with_capacity(bindings.links().len(), GFP_KERNEL)?;
+    let mut sorted = RBTree::new();
 
-    // By the start of the binding, not of its part in the range, which many may share; and where
-    // that is the same too, by who came first.
     for (number, link) in bindings.links().iter().enumerate() {
         if let Some((binding, _)) = link.next_span(range.clone()) {
-            firsts.push((binding.range.start, number, link), GFP_KERNEL)?;
+            sorted.try_create_and_insert((binding.range.start, number), link, GFP_KERNEL)?;
         }
     }
-    firsts.sort_unstable_by_key(|(start, number, _)| (*start, *number));
 
-    let mut links = KVec::with_capacity(firsts.len(), GFP_KERNEL)?;
-    for (_, _, link) in firsts {
-        links.push(link, GFP_KERNEL)?;
+    let mut links = KVec::with_capacity(bindings.links().len(), GFP_KERNEL)?;
+    for link in sorted.values() {
+        links.push(*link, GFP_KERNEL)?;
     }
     Ok(links)
 }
