@@ -30,7 +30,7 @@ help:
 	@echo '  distclean      remove all caches, of every checkout'
 	@echo
 	@echo '  KERNEL_TREE=DIR builds in a git tree of yours, 7.3 or later; MIRROR=URL'
-	@echo '  names a Debian mirror; XDG_CACHE_HOME says where caches go (25 GB).'
+	@echo '  names a Debian mirror; XDG_CACHE_HOME says where caches go (12 GB).'
 
 .PHONY: run shell apply patches
 run shell apply patches:

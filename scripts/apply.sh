@@ -23,7 +23,7 @@ make_tree() {
 		rm -rf "$tree"
 	fi
 	if [ ! -e "$tree/.git" ]; then
-		need_space 12 "$work"
+		need_space 8 "$work"
 		rm -rf "$tree.tmp"
 		step clone "kernel tree: $name" git clone -q --shared "$source" "$tree.tmp"
 		mv "$tree.tmp" "$tree"

@@ -146,7 +146,8 @@ check_syscall-number() {
 	done
 	git grep -hE "^[0-9]+[[:space:]].*[[:space:]]${syscall_name}([[:space:]]|$)" -- '*.tbl' |
 		none -vE "^${syscall_nr}[[:space:]]"
-	git grep -nE "define (__NR|SYS)_${syscall_name}[[:space:]]" | none -vE "[[:space:]]$syscall_nr$"
+	git grep -iE "(define|const) .*NR_${syscall_name}(:.*=)?[[:space:]]+[0-9]" | none -vE "[^0-9]$syscall_nr;?$"
+	grep -qx "#define __NR_syscalls $((syscall_nr + 1))" include/uapi/asm-generic/unistd.h
 }
 
 # Nothing of the machine that it was written on.
