@@ -73,9 +73,9 @@ __rust_helper pgoff_t rust_helper_page_pgoff(const struct folio *folio,
 	return page_pgoff(folio, page);
 }
 
-__rust_helper int rust_helper_PageHWPoison(const struct page *page)
+__rust_helper bool rust_helper_is_page_hwpoison(const struct page *page)
 {
-	return PageHWPoison(page);
+	return is_page_hwpoison(page);
 }
 
 __rust_helper void rust_helper_clear_highpage(struct page *page)

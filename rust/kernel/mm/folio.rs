@@ -152,7 +152,7 @@ impl Folio {
     #[inline]
     pub fn is_poisoned(&self, index: usize) -> bool {
         // SAFETY: By the type invariants the folio is alive, and `page()` lies in it.
-        unsafe { bindings::PageHWPoison(self.page(index)) != 0 }
+        unsafe { bindings::is_page_hwpoison(self.page(index)) }
     }
 
     /// Returns the `struct page` that holds page `index` of the file.
