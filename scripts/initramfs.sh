@@ -9,7 +9,7 @@ kernel=/build/$1
 selftests=$tree/tools/testing/selftests
 user=/build/user			# built user space, the same for every kernel
 files=$kernel/initramfs			# what gets packed
-lists=$repo/tools/testing/selftests/restrictedmem
+lists=$selftests/restrictedmem
 
 headers=/build/x86_64/usr/include
 user_headers() {

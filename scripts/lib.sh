@@ -61,7 +61,11 @@ step() {
 	kill "$ticker" 2> /dev/null || true
 	wait "$ticker" 2> /dev/null || true
 	if [ "$status" -ne 0 ]; then
-		{ grep -E -A 8 '(^|[ :])error(:|\[)' "$log" | head -n 30; echo ...; tail -n 8 "$log"; } | sed 's/^/    | /'
+		{
+			grep -E -A 8 '(^|[ :])error(:|\[)|\*\*\*' "$log" | head -n 30 || true
+			echo ...
+			tail -n 8 "$log"
+		} | sed 's/^/    | /'
 		die "$what: failed after $(minutes $((SECONDS - start))); all of its output is in $log"
 	fi
 	note "done in $(minutes $((SECONDS - start)))"
@@ -86,5 +90,5 @@ tally() {
 # prints NUMBER, COMMAND and PATTERN of each, with tabs between them.
 splat_tests() {
 	sed -nE 's/^([^#]*[^#[:space:]])[[:space:]]+=>[[:space:]]+(.*)/\1\t\2/p' \
-		"$repo/tools/testing/selftests/restrictedmem/splat_tests.list" | cat -n | sed 's/^ *//'
+		"$tree/tools/testing/selftests/restrictedmem/splat_tests.list" | cat -n | sed 's/^ *//'
 }
