@@ -34,7 +34,7 @@ judge() {
 	fi
 	tally "$name: $1" "$passed" "$failed" "$skipped"
 	if [ "$failed" -ne 0 ]; then
-		{ grep -B 6 '^not ok' "$3" || tail -n 20 "$3"; } | head -n 60 | sed 's/^/    | /'
+		{ grep -B 6 '^not ok' "$3" || tail -n 20 "$3"; } | head -n 60 | sed 's/^/    | /' || true
 	fi
 }
 
