@@ -72,6 +72,7 @@ pack() {
 		splat_tests | grep -qF "./$program " || echo "./$program" >> "$files/lists/restrictedmem"
 	done
 	sed 's/#.*//; /^[[:space:]]*$/d; s/^/\/kvm\//' "$lists/kvm_tests.list" > "$files/lists/kvm"
+	grep -v 'p guest_memfd' "$files/lists/kvm" > "$files/lists/kvm-restrictedmem"
 	kvm_programs | while read -r program; do
 		add "$user/kvm/$program" "kvm/$(dirname "$program")"
 	done
