@@ -50,7 +50,7 @@ step() {
 	mkdir -p "$logs"
 	say "$what"
 	(
-		trap 'kill "$pause"; exit' TERM
+		trap 'kill "$pause" 2> /dev/null; exit' TERM
 		while sleep 30 & pause=$!; wait "$pause"; do
 			done=$(grep -cE '^  [A-Z]' "$log" || true)
 			note "${steps:+step $done of about $steps, }$(minutes $((SECONDS - start)))"
