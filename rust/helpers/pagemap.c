@@ -8,12 +8,6 @@ rust_helper_mapping_set_inaccessible(struct address_space *mapping)
 	mapping_set_inaccessible(mapping);
 }
 
-__rust_helper bool
-rust_helper_mapping_inaccessible(const struct address_space *mapping)
-{
-	return mapping_inaccessible(mapping);
-}
-
 __rust_helper gfp_t
 rust_helper_mapping_gfp_mask(const struct address_space *mapping)
 {
