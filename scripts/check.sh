@@ -151,6 +151,8 @@ check_syscall-number() {
 }
 
 # Nothing of the machine that it was written on.
+check_setup-messages() { "$scripts/setup-messages.sh"; }
+
 check_places() {
 	files . ':!*Cargo.lock'
 	cd "$repo"

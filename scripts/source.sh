@@ -56,7 +56,7 @@ make_git() {
 	step source-list "kernel source: which versions of $package are there" list_versions
 	version=$source_pinned
 	if ! grep -qxF "$version" "$new/versions"; then
-		version=$(grep "^${source_series//./\\.}\." "$new/versions" | sort -V | tail -n 1)
+		version=$(grep "^${source_series//./\\.}\." "$new/versions" | sort -V | tail -n 1 || true)
 		[ -n "$version" ] ||
 			die "no $package in $source_suite any more; name another mirror with MIRROR= (an archive of old packages, say) or a git tree of yours with KERNEL_TREE=."
 		note "$source_pinned has left the archive, taking $version"
