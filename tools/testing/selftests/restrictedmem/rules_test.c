@@ -61,10 +61,11 @@ static bool lockdep_complained(void)
 
 	if (log < 0)
 		ksft_exit_fail_perror("/dev/kmsg");
-	while (!found && ((length = read(log, record, sizeof(record) - 1)) >= 0 || errno == EPIPE)) {
+	do {
+		length = read(log, record, sizeof(record) - 1);
 		record[length < 0 ? 0 : length] = '\0';
 		found = strstr(record, "possible recursive locking");
-	}
+	} while (!found && (length >= 0 || errno == EPIPE));
 	close(log);
 	return found;
 }
