@@ -6,6 +6,9 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
+# An ordinary user's PATH does not lead to chroot.
+PATH+=:/usr/sbin:/sbin
+
 if [ "${1-}" != --mounted ]; then
 	namespace=(--mount --propagation private)
 	[ "$(id -u)" -eq 0 ] || namespace+=(--map-root-user --map-auto)
