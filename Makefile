@@ -3,7 +3,7 @@
 # Everything happens in a toolchain root of its own; see scripts/enter.sh.
 
 enter := scripts/enter.sh
-export KERNEL_TREE MIRROR DIR
+export KERNEL_TREE MIRROR DIR MINUTES BENCH
 ifneq ($(KERNEL_TREE),)
 override KERNEL_TREE := $(or $(realpath $(KERNEL_TREE)),$(error KERNEL_TREE=$(KERNEL_TREE) does not exist))
 endif
@@ -23,6 +23,8 @@ help:
 	@echo '  test-selftests selftests, KVM selftests and the demo under QEMU'
 	@echo '  test-debug     the same with KASAN, lockdep and kmemleak'
 	@echo '  test-configs   builds with other configurations (not part of "test")'
+	@echo '  bench          measure beside guest_memfd and memfds: make bench [DIR=DIR]'
+	@echo '  soak           random operations and storms for MINUTES=30 (not part of "test")'
 	@echo '  shell          boot to a shell with the tools and tests in it'
 	@echo '  apply          put the series on a git tree: make apply KERNEL_TREE=DIR'
 	@echo '  patches        write the series for git am: make patches [DIR=DIR]'
@@ -31,10 +33,15 @@ help:
 	@echo
 	@echo '  KERNEL_TREE=DIR builds in a git tree of yours, 7.3 or later; MIRROR=URL'
 	@echo '  names a Debian mirror; XDG_CACHE_HOME says where caches go (12 GB).'
+	@echo '  BENCH=OPTIONS are options of rmem bench, such as --mib and --rounds.'
 
-.PHONY: run shell apply patches
-run shell apply patches:
+.PHONY: run bench shell apply patches
+run bench shell apply patches:
 	@$(enter) scripts/$@.sh
+
+.PHONY: soak
+soak:
+	@$(enter) scripts/test.sh soak
 
 .PHONY: test
 test:

@@ -37,6 +37,15 @@ if [ "$kernel" = debug ]; then
 	memory=3G
 	append+=" limit=900"
 fi
+[ -z "${MINUTES-}" ] || append+=" minutes=$MINUTES"
+case $list in
+bench | bench-instructions)
+	memory=4G
+	append+=" limit=3600 bench=\"${BENCH-}\""
+	;;
+esac
+# The clock of this machine goes on by a nanosecond with each instruction.
+[ "$list" != bench-instructions ] || accel=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu max)
 [ "$list" = kunit ] || append+=" kunit.enable=0"
 machine=(qemu-system-x86_64 -machine q35 "${accel[@]}" -smp 2 -m "$memory" -nodefaults
 	-display none -no-reboot -kernel "/build/$kernel/arch/x86/boot/bzImage"

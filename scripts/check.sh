@@ -9,6 +9,7 @@ set -euo pipefail
 base=refs/memfd_restricted/base
 top=refs/memfd_restricted/top
 crate=tools/restrictedmem
+events=include/trace/events
 
 # A check that finds nothing to look at looks in the wrong place.
 some() { grep . || { echo "no files to check"; return 1; }; }
@@ -72,14 +73,17 @@ checkpatch() {
 }
 
 check_checkpatch() {
-	kernel_files "${overlay[@]}"
+	kernel_files "${overlay[@]}" ":!$events"
 	cd "$tree"
 	checkpatch -f "${files[@]}"
+	# Their lines end and continue as no other C does.
+	kernel_files "$events"
+	checkpatch --ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT -f "${files[@]}"
 }
 
 check_checkpatch-series() {
 	rm -rf /build/checked
-	git -C "$tree" format-patch -q --no-renames -o /build/checked $base..$top -- . ":!$crate"
+	git -C "$tree" format-patch -q --no-renames -o /build/checked $base..$top -- . ":!$crate" ":!$events"
 	cd "$tree"
 	checkpatch /build/checked/*
 }
@@ -96,10 +100,21 @@ check_shellcheck() {
 	shellcheck -x "${files[@]}"
 }
 
+# The command, for what it writes about itself.
+rmem() {
+	(cd "$repo/$crate" && cargo run -q --locked -- "$@")
+}
+
+check_completions() {
+	rmem completions bash | some | bash -n
+}
+
 check_man-page() {
 	files '*.2'
+	rm -rf /build/man
+	rmem man /build/man
 	cd "$repo"
-	for file in "${files[@]}"; do
+	for file in "${files[@]}" /build/man/*; do
 		none . < <(groff -man -Tutf8 -ww -z "$file" 2>&1)
 	done
 }
@@ -152,6 +167,25 @@ check_syscall-number() {
 }
 
 # Nothing of the machine that it was written on.
+# The page that says what tests what names tests that are there.
+check_promises() {
+	local kind name files pattern missing=0
+	local page=Documentation/mm/restrictedmem-tests.rst
+	cd "$repo"
+	while read -r kind name; do
+		case $kind in
+		kunit) files=(mm/restrictedmem) pattern="fn $name\\(" ;;
+		kvm) files=(tools/testing/selftests/kvm) pattern=" $name\\(" ;;
+		*)
+			files=("tools/testing/selftests/restrictedmem/${kind}_test.c")
+			pattern="^TEST.*\\b${name}[,)]"
+			;;
+		esac
+		grep -rqE "$pattern" "${files[@]}" || { echo "no test $kind: $name"; missing=1; }
+	done < <(tr '`' '\n' < $page | sed -n 's/^\([a-z]*\): \([a-z_0-9]*\)$/\1 \2/p' | some)
+	[ "$missing" -eq 0 ]
+}
+
 check_setup-messages() { "$scripts/setup-messages.sh"; }
 
 check_places() {

@@ -81,7 +81,7 @@ environment=(
 	PYTHONDONTWRITEBYTECODE=1
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 )
-for name in http_proxy https_proxy no_proxy HTTPS_PROXY MIRROR KERNEL_TREE DIR CASE \
+for name in http_proxy https_proxy no_proxy HTTPS_PROXY MIRROR KERNEL_TREE DIR MINUTES BENCH \
 		"${!CARGO_HTTP_@}" "${!CARGO_NET_@}" "${!CARGO_REGISTR@}" "${!CARGO_SOURCE_@}"; do
 	[ -z "${!name-}" ] || environment+=("$name=${!name}")
 done

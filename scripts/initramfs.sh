@@ -39,11 +39,18 @@ build_kvm() {
 		LIBVFIO_O= LIBVFIO_O_DIRS= LDLIBS=-ldl "${programs[@]/#/$user/kvm/}"
 }
 
+# The tests for LTP, with the runner that stands in for it.
+make_ltp() {
+	mkdir -p "$user/ltp"
+	make -C "$tree/tools/testing/ltp/compat" -j"$(nproc)" CC="clang$llvm" OUTPUT="$user/ltp" \
+		KHDR_INCLUDES="-isystem $headers" USERLDFLAGS=-static
+}
+
 build_tools() {
 	cd "$repo/tools/restrictedmem"
 	cargo build --release --locked
-	cargo test --no-run --locked --test system_call --message-format=json |
-		sed -n 's/.*"executable":"\([^"]*system_call[^"]*\)".*/\1/p' > $user/crate-test
+	cargo test --no-run --locked --test system_call --test subcommands --message-format=json |
+		sed -n 's/.*"executable":"\([^"]*\/deps\/[^"]*\)".*/\1/p' > $user/crate-tests
 }
 
 # add FILE FOLDER: to what gets packed, without its debug information.
@@ -63,21 +70,33 @@ pack() {
 		add "$kernel/$program" lib/modules
 	done
 
-	add "$(cat $user/crate-test)" tests
-	mv "$files"/tests/system_call-* "$files/tests/system_call"
+	while read -r program; do
+		add "$program" tests
+		mv "$files/tests/${program##*/}" "$files/tests/$(basename "${program%-*}")"
+	done < $user/crate-tests
 
 	# One list of commands for each kind of boot.
 	make_in restrictedmem -s emit_tests | sed -n 's/.*://p' | while read -r program; do
 		add "$user/restrictedmem/$program" tests
 		splat_tests | grep -qF "./$program " || echo "./$program" >> "$files/lists/restrictedmem"
 	done
+	for program in "$tree"/tools/testing/ltp/*[0-9].c; do
+		program=$(basename "$program" .c)
+		add "$user/ltp/$program" tests/ltp
+		echo "ltp/$program" >> "$files/lists/restrictedmem"
+	done
 	sed 's/#.*//; /^[[:space:]]*$/d; s/^/\/kvm\//' "$lists/kvm_tests.list" > "$files/lists/kvm"
 	grep -v 'p guest_memfd' "$files/lists/kvm" > "$files/lists/kvm-restrictedmem"
 	kvm_programs | while read -r program; do
 		add "$user/kvm/$program" "kvm/$(dirname "$program")"
 	done
-	echo "./system_call --include-ignored" > "$files/lists/crate"
+	printf './%s --include-ignored\n' system_call subcommands > "$files/lists/crate"
 	echo "rmem demo" > "$files/lists/demo"
+	printf '%s\n' ./oracle_test ./storm_test ./fault_test '/kvm/restrictedmem_storm_test -s 20' > "$files/lists/soak"
+	# What is asked for comes with the kernel's command line.
+	echo "rmem bench \$bench" > "$files/lists/bench"
+	echo "rmem bench --instructions --rounds 3 \$bench" > "$files/lists/bench-instructions"
+	echo "rmem bench --mib 16 --touch 16 --bindings 64 --slots 128 --rounds 1" > "$files/lists/bench-smoke"
 	: > "$files/lists/kunit"	# runs at boot, by itself
 	splat_tests | while IFS=$'\t' read -r number command _; do
 		echo "$command" > "$files/lists/splat-$number"
@@ -91,6 +110,7 @@ inputs=$(git -C "$tree" rev-parse "HEAD^{tree}"; cat "$0" "$scripts/init" "$kern
 fresh "$kernel/packed" "$inputs" && exit
 step headers "headers for user space" user_headers
 step selftests "build selftests: restrictedmem" make_in restrictedmem USERCFLAGS=-Werror
+step ltp "build the tests for LTP" make_ltp
 step kvm-tests "build selftests: kvm" build_kvm
 step tools "build tools/restrictedmem" build_tools
 step "initramfs-$1" "pack the initramfs" pack

@@ -186,6 +186,17 @@ struct restrictedmem_consumer {
 typedef int (*restrictedmem_visit_t)(void *arg, pgoff_t start, pgoff_t end,
 				     struct folio *folio, unsigned long pfn);
 
+/**
+ * restrictedmem_create_named() - create a restricted file
+ * @name: Name of the file in /proc.
+ *
+ * For memfd_create(2).
+ *
+ * Context: May sleep.
+ * Return: The file, or an ERR_PTR().
+ */
+struct file *restrictedmem_create_named(const char *name);
+
 #ifdef CONFIG_RESTRICTEDMEM
 
 /* Implemented in Rust, mm/restrictedmem/ffi.rs, and documented here. */
@@ -375,6 +386,16 @@ int restrictedmem_walk_present(const struct restrictedmem_span *span,
  */
 void restrictedmem_memory_failure(struct page *page);
 
+/**
+ * restrictedmem_active() - is there restricted memory
+ *
+ * For whoever would write all memory to a disk.
+ *
+ * Context: May sleep.
+ * Return: Whether any restricted file has memory, present or reserved.
+ */
+bool restrictedmem_active(void);
+
 #else /* CONFIG_RESTRICTEDMEM */
 
 static inline bool file_is_restrictedmem(const struct file *file)
@@ -384,6 +405,11 @@ static inline bool file_is_restrictedmem(const struct file *file)
 
 static inline void restrictedmem_memory_failure(struct page *page)
 {
+}
+
+static inline bool restrictedmem_active(void)
+{
+	return false;
 }
 
 #endif /* CONFIG_RESTRICTEDMEM */

@@ -9,6 +9,7 @@ use kernel::{
 
 use crate::{
     bindings::Binding,
+    ffi::trace,
     provider::Provider, //
 };
 
@@ -17,22 +18,28 @@ use crate::{
 /// What is present is split at the edges of the binding, so that no later operation on its memory
 /// touches somebody else's.
 pub(crate) fn bind(binding: Binding) -> Result<Arc<Binding>> {
-    let range = binding.range.clone();
+    let binding = Arc::new(binding, GFP_KERNEL)?;
+    let result = add(&binding);
+
+    trace::bind(&binding, result);
+    result.map(|()| binding)
+}
+
+fn add(binding: &Arc<Binding>) -> Result {
+    let range = &binding.range;
 
     if range.is_empty() || range.end > binding.file.memory.size() {
         return Err(EINVAL);
     }
 
-    let binding = Arc::new(binding, GFP_KERNEL)?;
     let mut bindings = binding.file.bindings.write()?;
 
-    bindings.check(&binding)?;
+    bindings.check(binding)?;
     binding.file.memory.split(range.start)?;
     binding.file.memory.split(range.end)?;
-    bindings.insert(&binding)?;
-
-    drop(bindings);
-    Ok(binding)
+    bindings.insert(binding)?;
+    binding.file.counters.bindings.add(1);
+    Ok(())
 }
 
 /// Takes a binding out of its file. Whoever calls back holds the lock, so nobody does any more.
@@ -42,4 +49,6 @@ pub(crate) fn unbind(binding: Arc<Binding>) {
         .bindings
         .write_uninterruptible()
         .remove(&binding);
+    binding.file.counters.bindings.sub(1);
+    trace::unbind(&binding);
 }

@@ -17,11 +17,20 @@
 
 SYSCALL_DEFINE2(memfd_restricted, unsigned int, flags, int, mount_fd)
 {
-	if (flags & ~RMFD_CLOEXEC)
+	if (flags & ~(RMFD_CLOEXEC | RMFD_HUGEPAGE | RMFD_USERMNT))
+		return -EINVAL;
+	/* The mount says how large its folios are. */
+	if (flags & RMFD_HUGEPAGE && flags & RMFD_USERMNT)
 		return -EINVAL;
 
 	return FD_ADD(flags & RMFD_CLOEXEC ? O_CLOEXEC : 0,
-		      restrictedmem_create(flags));
+		      restrictedmem_create("restrictedmem", flags, mount_fd));
+}
+
+/* For memfd_create(2). */
+struct file *restrictedmem_create_named(const char *name)
+{
+	return restrictedmem_create(name, 0, -1);
 }
 
 /* Once vfs and tmpfs are there, and before anything that could have consumers. */

@@ -7,14 +7,23 @@
 
 use kernel::{
     bindings,
-    fs::File,
+    fs::{
+        inode::{
+            INode,
+            WeakINode, //
+        },
+        File, //
+    },
     mm::folio::Folio,
     prelude::*,
     sync::aref::ARef,
     types::ForeignOwnable, //
 };
 
-use core::ops::Deref;
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
 
 use crate::file::RestrictedFile;
 
@@ -22,6 +31,9 @@ mod consumer;
 mod exports;
 mod failure;
 mod inode;
+mod ioctl;
+mod source;
+pub(crate) mod trace;
 
 pub(crate) use consumer::{
     Consumer,
@@ -65,6 +77,54 @@ impl Deref for FileRef {
     }
 }
 
+/// A restricted file that is listed, which does not keep it alive.
+///
+/// # Invariants
+///
+/// The inode is one of ours.
+pub(crate) struct WeakFile(WeakINode);
+
+impl WeakFile {
+    /// Remembers an inode.
+    ///
+    /// # Safety
+    ///
+    /// The inode is one of ours, or is about to be. The object is dropped before the memory of the
+    /// inode is freed, at the latest while the inode is being evicted.
+    unsafe fn new(inode: NonNull<bindings::inode>) -> Self {
+        // INVARIANT: Promised by the caller.
+        // SAFETY: As above.
+        Self(unsafe { WeakINode::new(inode) })
+    }
+
+    /// Returns the number of the inode.
+    pub(crate) fn number(&self) -> u64 {
+        self.0.number()
+    }
+
+    /// Takes a reference, unless the inode is on its way out.
+    pub(crate) fn upgrade(&self) -> Option<LiveFile> {
+        // INVARIANT: It is the same inode.
+        self.0.upgrade().map(LiveFile)
+    }
+}
+
+/// A reference to a restricted file that nobody needs to have open.
+///
+/// # Invariants
+///
+/// The inode is one of ours.
+pub(crate) struct LiveFile(ARef<INode>);
+
+impl Deref for LiveFile {
+    type Target = RestrictedFile;
+
+    fn deref(&self) -> &RestrictedFile {
+        // SAFETY: By the type invariants, and the reference keeps the inode.
+        unsafe { state(self.0.as_ptr()) }
+    }
+}
+
 /// Returns the state of an inode.
 ///
 /// # Safety
@@ -81,6 +141,24 @@ unsafe fn state<'a>(inode: *mut bindings::inode) -> &'a RestrictedFile {
 pub(crate) fn killed() -> bool {
     // SAFETY: Always sound to call.
     unsafe { bindings::restrictedmem_killed() }
+}
+
+/// Lets somebody else run if it is their turn.
+pub(crate) fn cond_resched() {
+    // SAFETY: We are in process context and may sleep.
+    unsafe { bindings::cond_resched() };
+}
+
+/// The name of a task, nul-terminated.
+pub(crate) type Comm = [u8; bindings::TASK_COMM_LEN as usize];
+
+/// Returns the name of the current task.
+pub(crate) fn current_comm() -> Comm {
+    let mut comm = [0; bindings::TASK_COMM_LEN as usize];
+
+    // SAFETY: There is room for a name.
+    unsafe { bindings::restrictedmem_comm(comm.as_mut_ptr()) };
+    comm
 }
 
 /// Takes a folio, which has left its file, out of everybody's sight.

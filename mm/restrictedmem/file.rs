@@ -3,15 +3,10 @@
 //! The state of one restricted file, from its creation to its eviction.
 
 use kernel::{
-    fs::inode::WeakINode,
     mm::address_space::InvalidateLocked,
     new_mutex,
     prelude::*,
     sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
         Mutex,
         MutexGuard, //
     },
@@ -19,14 +14,22 @@ use kernel::{
 
 use crate::{
     bindings::Bindings,
-    ffi,
+    ffi::{
+        self,
+        WeakFile, //
+    },
+    owner::Owner,
     provider::Provider,
     range::{
         self,
         Pages, //
     },
     registry,
-    tmpfs::Tmpfs,
+    stat::Counters,
+    tmpfs::{
+        Source,
+        Tmpfs, //
+    },
 };
 
 /// First touches of different blocks wait for each other only if they share one of these locks.
@@ -35,6 +38,11 @@ const TOUCH_LOCKS: usize = 16;
 /// One file. Lives as long as its inode.
 #[pin_data(PinnedDrop)]
 pub(crate) struct RestrictedFile {
+    /// By which user space knows the inode.
+    pub(crate) number: u64,
+    pub(crate) owner: Owner,
+    pub(crate) counters: Counters,
+
     pub(crate) memory: Tmpfs,
     pub(crate) bindings: InvalidateLocked<Bindings>,
 
@@ -45,27 +53,29 @@ pub(crate) struct RestrictedFile {
 
     #[pin]
     touching: [Mutex<()>; TOUCH_LOCKS],
-
-    quarantined: Atomic<i64>,
 }
 
 impl RestrictedFile {
     /// Creates the state of `inode`, and makes it known to memory errors.
     pub(crate) fn new(
         bindings: InvalidateLocked<Bindings>,
-        inode: WeakINode,
+        inode: WeakFile,
+        source: &Source,
     ) -> Result<Pin<KBox<Self>>> {
-        let memory = Tmpfs::new()?;
+        let memory = Tmpfs::new(source)?;
         let mapping = memory.mapping_address();
+        let number = inode.number();
         let file = KBox::pin_init(
             pin_init!(Self {
+                number,
+                owner: Owner::current(),
+                counters: Counters::new(),
                 memory,
                 bindings,
                 reserving <- new_mutex!((), "restrictedmem reserve"),
                 touching <- pin_init::pin_init_array_from_fn(
                     |_| new_mutex!((), "restrictedmem first touch")
                 ),
-                quarantined: Atomic::new(0),
             }),
             GFP_KERNEL,
         )?;
@@ -102,16 +112,6 @@ impl RestrictedFile {
     /// Removes a range that only the kernel's reservation, and no consumer, knows of.
     pub(crate) fn forget(&self, range: Pages) {
         self.memory.remove(range);
-    }
-
-    /// Returns the number of pages that have left the file for ever.
-    pub(crate) fn quarantined(&self) -> usize {
-        self.quarantined.load(Relaxed) as usize
-    }
-
-    /// Counts pages that have left the file for ever.
-    pub(crate) fn add_quarantined(&self, pages: usize) {
-        self.quarantined.add(pages as i64, Relaxed);
     }
 }
 

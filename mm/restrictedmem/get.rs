@@ -16,6 +16,7 @@ use crate::{
         Binding,
         Bindings, //
     },
+    ffi::trace,
     file::RestrictedFile,
     notify,
     provider::Provider,
@@ -121,47 +122,71 @@ impl RestrictedFile {
     /// The lock of the file is held shared: the bindings, and what is present, stay as they are.
     fn touch(&self, bindings: &Bindings, index: usize, within: &Pages) -> Result<Page> {
         let _touch = self.touch_lock(index)?;
+        let folio = self.fill(bindings, index, |folio| {
+            if !folio.is_uptodate() {
+                folio.zero(folio.pages_around(index));
+            }
+        })?;
+
+        Page::new(folio, index, within)
+    }
+
+    /// Lets `write` write to the folio at a page, and makes it present, if it is not; then `write`
+    /// must leave no byte of it as it was.
+    ///
+    /// The lock of the file is held shared, and the first-touch mutex of the page.
+    pub(crate) fn fill(
+        &self,
+        bindings: &Bindings,
+        index: usize,
+        write: impl FnOnce(&LockedFolio),
+    ) -> Result<ARef<Folio>> {
         let mut fresh = 0..0;
 
-        let result = self.make_present(bindings, index, &mut fresh);
+        let result = self.make_present(bindings, index, write, &mut fresh);
         if result.is_err() && !fresh.is_empty() {
             self.forget(fresh);
         }
-
-        Page::new(result?, index, within)
+        result
     }
 
-    /// The steps of [`touch`](Self::touch). What they allocate is noted in `fresh`.
+    /// The steps of [`fill`](Self::fill). What they allocate is noted in `fresh`.
     fn make_present(
         &self,
         bindings: &Bindings,
         index: usize,
+        write: impl FnOnce(&LockedFolio),
         fresh: &mut Pages,
     ) -> Result<ARef<Folio>> {
-        let Some(folio) = self.folio_to_fill(bindings, index, fresh)? else {
-            return self.memory.lookup(index).ok_or(ENOMEM);
-        };
+        let folio = self.folio_to_fill(bindings, index, fresh)?;
         let block = folio.pages_around(index);
+        let present = folio.is_uptodate();
 
-        folio.zero();
+        write(&folio);
         // No callback runs with the folio locked. Nobody else can mistake it for present, or for
         // fresh, meanwhile: it is not uptodate, and dirty.
         let folio = folio.unlock();
-        notify::populate(bindings, &block, &folio)?;
+        if present {
+            return Ok(folio);
+        }
+        let answer = notify::populate(bindings, &block, &folio);
+        trace::populate(self.number, &block, answer);
+        answer?;
 
         let folio = folio.lock();
         folio.mark_uptodate();
+        self.counters.populates.add(1);
         Ok(folio.unlock())
     }
 
-    /// Returns the folio at a page that is not present, locked, dirty and in one piece with respect
-    /// to the bindings; [`None`] if the page is present.
+    /// Returns the folio at a page, locked. If it is not present, it is dirty, and in one piece
+    /// with respect to the bindings.
     fn folio_to_fill(
         &self,
         bindings: &Bindings,
         index: usize,
         fresh: &mut Pages,
-    ) -> Result<Option<LockedFolio>> {
+    ) -> Result<LockedFolio> {
         loop {
             let folio = self.memory.allocate(index)?;
             let block = folio.pages_around(index);
@@ -170,7 +195,7 @@ impl RestrictedFile {
                 return Err(EHWPOISON);
             }
             if folio.is_uptodate() {
-                return Ok(None);
+                return Ok(folio);
             }
             if !folio.is_dirty() {
                 *fresh = block.clone();
@@ -179,7 +204,7 @@ impl RestrictedFile {
             }
 
             let Some(edge) = bindings.edge_inside(&block) else {
-                return Ok(Some(folio));
+                return Ok(folio);
             };
             drop(folio);
             self.memory.split(edge)?;

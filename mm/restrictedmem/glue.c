@@ -4,10 +4,14 @@
  * lockdep maps, and functions that are internal to mm.
  */
 
+#include <linux/highmem.h>
 #include <linux/lockdep.h>
 #include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/restrictedmem.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
+#include <linux/uaccess.h>
 
 #include "../internal.h"
 #include "internal.h"
@@ -57,8 +61,71 @@ void restrictedmem_isolate(struct folio *folio)
 	mem_cgroup_uncharge(folio);
 }
 
+/* Copies the name of the current task, TASK_COMM_LEN bytes. */
+void restrictedmem_comm(char *comm)
+{
+	strscpy_pad(comm, current->comm, TASK_COMM_LEN);
+}
+
 /* Is the current task about to die? */
 bool restrictedmem_killed(void)
 {
 	return fatal_signal_pending(current);
+}
+
+/*
+ * Copies the arguments of an ioctl, of which the caller may know less than we do,
+ * or more: -EINVAL, -E2BIG or -EFAULT. All there is has been there from the
+ * beginning.
+ */
+int restrictedmem_copy_args(void *args, size_t size, const void __user *from,
+			    u32 from_size)
+{
+	if (from_size < size)
+		return -EINVAL;
+	if (from_size > PAGE_SIZE)
+		return -E2BIG;
+	return copy_struct_from_user(args, size, from, from_size);
+}
+
+/* May contents be read from this file as pread() does, and why not? */
+int restrictedmem_check_source(struct file *source)
+{
+	if (!(source->f_mode & FMODE_READ))
+		return -EBADF;
+	if (file_is_restrictedmem(source))
+		return -EINVAL;
+	if (S_ISDIR(file_inode(source)->i_mode))
+		return -EISDIR;
+	if (!(source->f_mode & FMODE_PREAD))
+		return -ESPIPE;
+	return 0;
+}
+
+/*
+ * Pins memory of the caller: as much as is there, without the lock of the address
+ * space, or else what there is after the next fault. Whoever answers that fault
+ * may never do so, so a signal ends the wait, which pin_user_pages_fast() by
+ * itself does not allow. Returns how many pages, which is not 0.
+ */
+int restrictedmem_pin(unsigned long addr, int nr, struct page **pages)
+{
+	int pinned = pin_user_pages_fast(addr, nr, FOLL_NOFAULT, pages);
+
+	if (pinned <= 0)
+		pinned = pin_user_pages_unlocked(addr, nr, pages,
+						 FOLL_INTERRUPTIBLE);
+	return pinned ?: -EFAULT;
+}
+
+/*
+ * Copies a page out of pinned memory, which begins at @offset in the first page
+ * of @from. Cannot fault.
+ */
+void restrictedmem_copy_pinned(struct page *to, struct page **from,
+			       size_t offset)
+{
+	memcpy_page(to, 0, from[0], offset, PAGE_SIZE - offset);
+	if (offset)
+		memcpy_page(to, PAGE_SIZE - offset, from[1], 0, offset);
 }

@@ -13,9 +13,14 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pgtable.h>
+#include <linux/types.h>
+
+#include <trace/events/restrictedmem.h>
+#include <uapi/linux/restrictedmem.h>
 
 struct file;
 struct folio;
+struct page;
 
 enum {
 	/* No folio of tmpfs is larger. */
@@ -24,13 +29,21 @@ enum {
 
 /* restrictedmem_main.rs and ffi.rs */
 int restrictedmem_init(void);
-struct file *restrictedmem_create(unsigned int flags);
+struct file *restrictedmem_create(const char *name, unsigned int flags,
+				  int mount_fd);
 
 /* glue.c */
 void restrictedmem_callback_begin(void);
 void restrictedmem_callback_end(void);
 void restrictedmem_callback_forbidden(void);
+void restrictedmem_comm(char *comm);
 void restrictedmem_isolate(struct folio *folio);
 bool restrictedmem_killed(void);
+int restrictedmem_copy_args(void *args, size_t size, const void __user *from,
+			    u32 from_size);
+int restrictedmem_check_source(struct file *source);
+int restrictedmem_pin(unsigned long addr, int nr, struct page **pages);
+void restrictedmem_copy_pinned(struct page *to, struct page **from,
+			       size_t offset);
 
 #endif /* _MM_RESTRICTEDMEM_INTERNAL_H */

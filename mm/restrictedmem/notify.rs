@@ -61,6 +61,9 @@ pub(crate) fn invalidate(
             for link in links.iter().take(asked).rev() {
                 link.consumer.invalidate_abort(link, range);
             }
+            if let Some((binding, _)) = link.next_span(range.clone()) {
+                binding.file.counters.refusals.add(1);
+            }
             return Err(refusal);
         }
     }
@@ -121,6 +124,7 @@ pub(crate) fn populate(bindings: &Bindings, block: &Pages, folio: &Folio) -> Res
     for (told, binding) in bindings.overlaps(block).enumerate() {
         if let Err(refusal) = binding.consumer.populate(binding, block, folio) {
             revoke(bindings, block, |number, _| number < told, || ());
+            binding.file.counters.refusals.add(1);
             return Err(refusal);
         }
     }

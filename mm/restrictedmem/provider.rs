@@ -42,6 +42,9 @@ pub(crate) trait Provider: Send + Sync {
     /// Contents and frames do not change. [`EAGAIN`] when somebody's reference forbids it.
     fn split(&self, index: usize) -> Result;
 
+    /// Takes note that some page has an uncorrectable memory error, before consumers are told.
+    fn memory_failed(&self);
+
     /// Removes a range. No folio may reach across its ends.
     fn remove(&self, range: Pages);
 

@@ -10,7 +10,10 @@ use kernel::{
 
 use crate::{
     bindings::Binding,
-    ffi,
+    ffi::{
+        self,
+        trace, //
+    },
     file::RestrictedFile,
     notify,
     provider::Provider,
@@ -32,12 +35,16 @@ impl RestrictedFile {
         }
 
         let bindings = self.bindings.write()?;
-        notify::invalidate(&bindings, &range, || {
+        let began = trace::invalidate_begin();
+        let result = notify::invalidate(&bindings, &range, || {
             self.memory.split(range.start)?;
             self.memory.split(range.end)?;
             self.memory.remove(range.clone());
+            self.counters.punches.add(1);
             Ok(())
-        })
+        });
+        trace::invalidate_end(began, self.number, &range, &bindings, result);
+        result
     }
 
     /// Takes out of the file, for ever, what the owner of a binding cannot get back.
@@ -46,7 +53,7 @@ impl RestrictedFile {
         let range = range::intersection(range, &owner.range);
         let mut pages = 0;
 
-        for (block, folio) in self.memory.folios(range) {
+        for (block, folio) in self.memory.folios(range.clone()) {
             if !folio.is_uptodate() {
                 continue;
             }
@@ -57,7 +64,8 @@ impl RestrictedFile {
             Self::bury(folio);
         }
 
-        self.add_quarantined(pages);
+        self.counters.quarantined.add(pages);
+        trace::quarantine(owner, &range, pages);
         if pages != 0 {
             pr_warn!(
                 "{}: {pages} pages are lost until the next boot\n",
@@ -83,5 +91,6 @@ impl RestrictedFile {
         let bindings = self.bindings.read_uninterruptible();
 
         notify::error(&bindings, &(index..end));
+        trace::error(self.number, index);
     }
 }

@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the file that a mapping of tmpfs belongs to.
+//! All files, and which of them a mapping of tmpfs belongs to.
 //!
 //! A memory error knows the mapping of a folio and nothing else, and neither `struct address_space`
 //! nor an inode of tmpfs has a pointer to spare.
 
 use kernel::{
-    fs::inode::{
-        INode,
-        WeakINode, //
-    },
     prelude::*,
     rbtree::{
         RBTree,
         RBTreeNode, //
     },
-    sync::aref::ARef, //
 };
 
-use crate::ffi::FILES;
+use crate::{
+    ffi::{
+        LiveFile,
+        WeakFile,
+        FILES, //
+    },
+    provider::Provider, //
+};
 
 /// The files, by the address of their mapping of tmpfs.
-pub(crate) type Files = RBTree<usize, WeakINode>;
+pub(crate) type Files = RBTree<usize, WeakFile>;
 
 /// Prepares the registry, whose lock is initialised.
 pub(crate) fn init() {
@@ -29,8 +31,8 @@ pub(crate) fn init() {
 }
 
 /// Adds a file, by the address of its mapping of tmpfs.
-pub(crate) fn add(mapping: usize, inode: WeakINode) -> Result {
-    let node = RBTreeNode::new(mapping, inode, GFP_KERNEL)?;
+pub(crate) fn add(mapping: usize, file: WeakFile) -> Result {
+    let node = RBTreeNode::new(mapping, file, GFP_KERNEL)?;
 
     if let Some(files) = &mut *FILES.lock() {
         files.insert(node);
@@ -47,10 +49,43 @@ pub(crate) fn remove(mapping: usize) {
         .and_then(|files| files.remove_node(&mapping));
 }
 
-/// Finds the inode that a mapping belongs to, unless it is being evicted.
-pub(crate) fn find(mapping: usize) -> Option<ARef<INode>> {
+/// Finds the file that a mapping belongs to, unless it is being evicted.
+pub(crate) fn find(mapping: usize) -> Option<LiveFile> {
     let files = FILES.lock();
-    let inode = files.as_ref()?.get(&mapping)?;
+    let file = files.as_ref()?.get(&mapping)?;
 
-    inode.upgrade()
+    file.upgrade()
+}
+
+/// Finds the first file beyond a position, and its own.
+///
+/// Positions only grow, so a walk from 0 meets each file that stays once, and comes to an end
+/// whatever else comes and goes. The lock is not held between two steps: what the caller does with
+/// a file may take long, and dropping it may evict it.
+pub(crate) fn next(mut position: usize) -> Option<(usize, LiveFile)> {
+    let files = FILES.lock();
+
+    loop {
+        position = position.checked_add(1)?;
+        let cursor = files.as_ref()?.cursor_lower_bound(&position)?;
+        let (mapping, file) = cursor.current();
+
+        if let Some(file) = file.upgrade() {
+            return Some((*mapping, file));
+        }
+        position = *mapping;
+    }
+}
+
+/// Returns whether any file has memory.
+pub(crate) fn has_memory() -> bool {
+    let mut position = 0;
+
+    while let Some((found, file)) = next(position) {
+        if file.memory.blocks() != 0 {
+            return true;
+        }
+        position = found;
+    }
+    false
 }

@@ -13,8 +13,10 @@
 //! | [`notify`] | who is told what, in which order |
 //! | [`provider`], [`tmpfs`] | where memory comes from; nothing of bindings |
 //! | [`file`] | the state of one file, which joins them |
-//! | [`bind`], [`get`], [`reserve`], [`punch`] | one operation each |
-//! | [`registry`] | finds the file when memory fails |
+//! | [`bind`], [`get`], [`reserve`], [`load`], [`punch`] | one operation each |
+//! | [`registry`] | all files; finds the one whose memory failed |
+//! | [`stat`], [`owner`] | what is known of a file |
+//! | [`fdinfo`], [`list`] | tells it, to whoever has the file and in debugfs |
 //! | [`ffi`] | all that is unsafe: the C interface, and the tables of the inode |
 //!
 //! # Locks
@@ -25,29 +27,37 @@
 //!    every now and then, and must not let go of its turn before it has succeeded or is undone.
 //! 2. The lock of the file, which is the `invalidate_lock` of the restricted inode. Exclusive:
 //!    bind, unbind, punch, quarantine, the undo of a reservation. Shared: first touch, reserve,
-//!    memory error. The fast path of get takes no lock.
+//!    load, memory error. The fast path of get takes no lock.
 //! 3. One of the file's first-touch mutexes.
 //! 4. What a callback of a consumer takes. Folio locks are not held then.
 //! 5. Folio locks, and what tmpfs takes.
+//!
+//! What a load takes from its source, it takes before all of them: memory of the caller may be
+//! behind a page fault that nobody answers, and another file behind a server that is gone.
 //!
 //! # Presence
 //!
 //! A folio of the tmpfs file is *fresh* if it is clean and not uptodate, *reserved* if it is dirty
 //! and not uptodate, and *present* if it is uptodate. It becomes present once, after it was zeroed
-//! and after every populate callback agreed; no byte that was not zeroed reaches a consumer.
+//! or loaded and after every populate callback agreed; no other byte reaches a consumer.
 
 mod bind;
 mod bindings;
+mod fdinfo;
 mod ffi;
 mod file;
 mod get;
+mod list;
+mod load;
 mod notify;
+mod owner;
 mod provider;
 mod punch;
 mod range;
 mod registry;
 mod reserve;
 mod sequence;
+mod stat;
 #[cfg(CONFIG_RESTRICTEDMEM_KUNIT_TEST)]
 mod tests;
 mod tmpfs;

@@ -4,6 +4,7 @@
 
 mod fixture;
 mod lifetime;
+mod load;
 mod notify;
 mod policy;
 mod presence;

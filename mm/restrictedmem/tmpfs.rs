@@ -5,16 +5,27 @@
 use kernel::{
     bindings,
     mm::{
+        compaction,
         folio::{
             Folio,
             LockedFolio, //
         },
         memcg::MemCgroup,
-        shmem::ShmemFile, //
+        shmem::{
+            ShmemFile,
+            ShmemMount, //
+        }, //
     },
     page::PAGE_SHIFT,
     prelude::*,
-    sync::aref::ARef,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        SetOnce, //
+    },
     time::{
         delay::fsleep,
         Delta, //
@@ -22,25 +33,73 @@ use kernel::{
 };
 
 use crate::{
+    ffi,
     provider::Provider,
-    range::Pages, //
+    range::{
+        self,
+        Pages, //
+    },
 };
 
 /// How often a split is tried. References that reclaim or a lookup take last for microseconds; a
 /// reference that is still there after so many milliseconds is a consumer's.
 const SPLIT_ATTEMPTS: usize = 10;
 
-/// A file on the kernel's internal tmpfs mount.
+/// The mount for files with large folios. The kernel's own one mostly has none, and there is no
+/// mapping that could ask for them by `madvise()`.
+static LARGE: SetOnce<ShmemMount> = SetOnce::new();
+
+/// Where a file gets its memory from.
+pub(crate) enum Source {
+    /// The kernel's internal mount.
+    Default,
+    /// The same, in folios as large as fit into the file.
+    Large,
+    /// A mount of the caller's, by its limits and policies.
+    Mount(ShmemMount),
+}
+
+/// tmpfs says that it is full when there is no memory for an inode. The kernel's mounts never are.
+fn no_memory(e: Error) -> Error {
+    if e == ENOSPC {
+        ENOMEM
+    } else {
+        e
+    }
+}
+
+/// A file of tmpfs.
 pub(crate) struct Tmpfs {
     file: ShmemFile,
     creator: MemCgroup,
+    is_large: bool,
+    has_failed: Atomic<bool>,
 }
 
 impl Tmpfs {
+    /// Prepares the mount for large folios, when the kernel starts.
+    pub(crate) fn init() {
+        if cfg!(not(all(CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_TMPFS))) {
+            return;
+        }
+        match ShmemMount::new_internal(c"within_size") {
+            Ok(mount) => {
+                LARGE.populate(mount);
+            }
+            Err(e) => pr_warn!("no large folios: {e:?}\n"),
+        }
+    }
+
     /// Creates an empty file. All of its memory is charged to the current task's memory cgroup,
     /// whoever touches it first.
-    pub(crate) fn new() -> Result<Self> {
-        let file = ShmemFile::new(c"restrictedmem")?;
+    pub(crate) fn new(source: &Source) -> Result<Self> {
+        const NAME: &CStr = c"restrictedmem";
+        let is_large = matches!(source, Source::Large);
+        let file = match (source, LARGE.as_ref()) {
+            (Source::Mount(mount), _) => ShmemFile::new_on(mount, NAME)?,
+            (Source::Large, Some(mount)) => ShmemFile::new_on(mount, NAME).map_err(no_memory)?,
+            _ => ShmemFile::new(NAME).map_err(no_memory)?,
+        };
 
         // Nothing may move what a consumer has mapped, nor write it out.
         file.mapping().set_inaccessible();
@@ -54,12 +113,47 @@ impl Tmpfs {
         Ok(Self {
             file,
             creator: MemCgroup::of_current(),
+            is_large,
+            has_failed: Atomic::new(false),
         })
     }
 
     /// Returns the address of the mapping, by which a memory error finds the file.
     pub(crate) fn mapping_address(&self) -> usize {
         self.file.mapping().as_ptr() as usize
+    }
+
+    /// Returns whether a fresh folio would have been larger but for the lack of a free block. tmpfs
+    /// takes what is there; without a mapping nothing tells it that waiting is worth it.
+    fn could_be_larger(&self, block: &Pages) -> bool {
+        let pages = 1usize << ffi::MAX_ORDER;
+        let start = block.start & !(pages - 1);
+        let largest = start..start.saturating_add(pages);
+
+        block.len() < pages && largest.end <= self.size() && self.folios(largest).nth(1).is_none()
+    }
+
+    /// Makes each page with a memory error a folio of its own.
+    ///
+    /// The kernel keeps such a folio to itself when it is freed, but does not look for such a page
+    /// in a large one, and would hand it out again. A reference can be in the way; then it does.
+    fn single_out_failed(&self, range: &Pages) {
+        let mut rest = range.clone();
+
+        while let Some(index) = self.first_failed(&rest) {
+            let _ = self.split(index);
+            let _ = self.split(index.wrapping_add(1));
+            rest.start = index.saturating_add(1);
+        }
+    }
+
+    /// Finds the first page with a memory error in a large folio.
+    fn first_failed(&self, range: &Pages) -> Option<usize> {
+        self.folios(range.clone())
+            .filter(|(_, folio)| folio.order() > 0 && folio.has_poison())
+            .find_map(|(block, folio)| {
+                range::intersection(&block, range).find(|index| folio.is_poisoned(*index))
+            })
     }
 
     fn try_split(&self, index: usize) -> Result {
@@ -95,16 +189,32 @@ impl Provider for Tmpfs {
     fn allocate(&self, index: usize) -> Result<LockedFolio> {
         let _charge = self.creator.charge();
         let size = self.size();
+        let mut worth_an_effort = self.is_large;
 
         loop {
             let folio = self.file.folio_for_write(index)?;
-            let fresh = !folio.is_dirty() && !folio.is_uptodate();
+            let block = folio.pages_around(index);
 
-            // With huge=always tmpfs gives a large folio to a small file. Nobody could use what is
-            // beyond the end, nor punch it out; a split drops it.
-            if !fresh || folio.pages_around(index).end <= size || folio.split_at(size).is_err() {
+            if folio.is_dirty() || folio.is_uptodate() {
                 return Ok(folio);
             }
+            // With huge=always tmpfs gives a large folio to a small file. Nobody could use what is
+            // beyond the end, nor punch it out; a split drops it.
+            if block.end > size {
+                if folio.split_at(size).is_err() {
+                    return Ok(folio);
+                }
+                continue;
+            }
+            if !worth_an_effort || !self.could_be_larger(&block) {
+                return Ok(folio);
+            }
+
+            worth_an_effort = false;
+            drop(folio);
+            self.remove(block);
+            // Without it the next round gets what this one got.
+            let _ = compaction::make_room(ffi::MAX_ORDER);
         }
     }
 
@@ -124,7 +234,14 @@ impl Provider for Tmpfs {
             .map_err(|e| if e == EBUSY { EAGAIN } else { e })
     }
 
+    fn memory_failed(&self) {
+        self.has_failed.store(true, Relaxed);
+    }
+
     fn remove(&self, range: Pages) {
+        if self.has_failed.load(Relaxed) {
+            self.single_out_failed(&range);
+        }
         self.file.remove(range);
     }
 
@@ -132,5 +249,13 @@ impl Provider for Tmpfs {
         let inode = self.file.inode();
 
         inode.mapping().seek(offset, inode.size(), data)
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        if self.has_failed.load(Relaxed) {
+            self.single_out_failed(&(0..self.size()));
+        }
     }
 }

@@ -30,6 +30,11 @@ __rust_helper unsigned long rust_helper_folio_pfn(const struct folio *folio)
 	return folio_pfn(folio);
 }
 
+__rust_helper int rust_helper_folio_nid(const struct folio *folio)
+{
+	return folio_nid(folio);
+}
+
 __rust_helper struct page *rust_helper_folio_file_page(struct folio *folio,
 						       pgoff_t index)
 {

@@ -4,7 +4,6 @@
 
 use kernel::{
     bindings,
-    fs::inode::INode,
     mm::folio::Folio,
     prelude::*,
     sync::{
@@ -14,10 +13,12 @@ use kernel::{
     workqueue, //
 };
 
-use super::state;
-use crate::registry::{
-    self,
-    Files, //
+use crate::{
+    provider::Provider,
+    registry::{
+        self,
+        Files, //
+    },
 };
 
 global_lock! {
@@ -42,19 +43,15 @@ pub(crate) unsafe extern "C" fn restrictedmem_memory_failure(page: *mut bindings
     let index = unsafe { folio.index_of(page) };
 
     drop(folio);
-    let Some(inode) = found else {
+    let Some(file) = found else {
         return;
     };
-    let report = move || report_error(&inode, index);
+    file.memory.memory_failed();
+    let report = move || file.report_error(index);
     if workqueue::system_unbound()
         .try_spawn(GFP_KERNEL, report)
         .is_err()
     {
         pr_err!("no memory to tell consumers of a memory error at page {index}\n");
     }
-}
-
-fn report_error(inode: &INode, index: usize) {
-    // SAFETY: The registry lists our inodes only.
-    unsafe { state(inode.as_ptr()) }.report_error(index);
 }

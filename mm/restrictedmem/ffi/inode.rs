@@ -9,12 +9,12 @@ use kernel::{
         to_result, //
     },
     ffi::{
+        c_char,
         c_int,
         c_long,
         c_uint, //
     },
     fs::{
-        inode::WeakINode,
         pseudo::{
             Mount,
             PseudoFs,
@@ -22,11 +22,12 @@ use kernel::{
         },
         File, //
     },
-    mm::address_space::InvalidateLocked,
-    page::PAGE_SIZE,
+    mm::{
+        address_space::InvalidateLocked,
+        shmem::ShmemMount, //
+    },
     prelude::*,
     seq_file::SeqFile,
-    seq_print,
     sync::{
         aref::ARef,
         SetOnce, //
@@ -36,15 +37,23 @@ use kernel::{
 use core::ptr::NonNull;
 
 use super::{
+    ioctl::ioctl,
     state,
+    trace,
+    WeakFile,
     FILES, //
 };
 use crate::{
     bindings::Bindings,
     file::RestrictedFile,
+    list,
     provider::Provider,
     range,
     registry, //
+    tmpfs::{
+        Source,
+        Tmpfs, //
+    },
 };
 
 struct RestrictedFs;
@@ -70,6 +79,9 @@ unsafe impl Sync for FileOps {}
 static FILE_OPS: FileOps = FileOps(bindings::file_operations {
     llseek: Some(llseek),
     fallocate: Some(fallocate),
+    unlocked_ioctl: Some(ioctl),
+    #[cfg(CONFIG_COMPAT)]
+    compat_ioctl: bindings::compat_ptr_ioctl,
     show_fdinfo: Some(show_fdinfo),
     ..pin_init::zeroed()
 });
@@ -134,15 +146,20 @@ unsafe extern "C" fn fallocate(
 /// `seq` is ours for the duration of the call; `file` is a restricted file, open meanwhile.
 unsafe extern "C" fn show_fdinfo(seq: *mut bindings::seq_file, file: *mut bindings::file) {
     // SAFETY: Promised by the caller.
-    let (seq, state) = unsafe { (SeqFile::from_raw(seq), state(bindings::file_inode(file))) };
+    let state = unsafe { state(bindings::file_inode(file)) };
+    // SAFETY: As above.
+    let room = unsafe { (*seq).size.saturating_sub((*seq).count) };
 
-    seq_print!(
-        seq,
-        "size:\t{} kB\nmemory:\t{} kB\nquarantined:\t{} kB\n",
-        state.memory.size() * (PAGE_SIZE / 1024),
-        state.memory.blocks() / 2,
-        state.quarantined() * (PAGE_SIZE / 1024),
-    );
+    // What does not fit is thrown away, and we are called again with twice the buffer. Say so at
+    // once, before all of the memory was looked at in vain.
+    if state.shortest_text() > room {
+        // SAFETY: As above. This is how a full buffer looks.
+        unsafe { (*seq).count = (*seq).size };
+        return;
+    }
+
+    // SAFETY: As above.
+    state.write_text(unsafe { SeqFile::from_raw(seq) });
 }
 
 /// Tells size and memory.
@@ -215,15 +232,17 @@ pub(crate) unsafe extern "C" fn restrictedmem_init() -> c_int {
     // SAFETY: Called once, before the first use.
     unsafe { FILES.init() };
     registry::init();
+    Tmpfs::init();
 
     from_result(|| {
         MOUNT.populate(FS.mount()?);
+        list::init();
         Ok(0)
     })
 }
 
-/// Creates a file.
-pub(crate) fn create() -> Result<ARef<File>> {
+/// Creates a file, with a name for `/proc`.
+pub(crate) fn create(name: &CStr, source: &Source) -> Result<ARef<File>> {
     let mount = MOUNT.as_ref().ok_or(ENODEV)?;
     let inode = mount.inode(c"[restrictedmem]", &INODE_OPS, |inode| {
         // SAFETY: The state is owned by the inode, so the lock outlives it. It is the only one.
@@ -233,23 +252,50 @@ pub(crate) fn create() -> Result<ARef<File>> {
         };
         // SAFETY: The state removes it from the registry when it is dropped, which the eviction of
         // the inode does, before the inode is freed.
-        RestrictedFile::new(bindings, unsafe { WeakINode::new(inode) })
+        RestrictedFile::new(bindings, unsafe { WeakFile::new(inode) }, source)
     })?;
+    let file = mount.open(inode, name, &FILE_OPS.0)?;
 
-    mount.open(inode, c"restrictedmem", &FILE_OPS.0)
+    // SAFETY: The inode is the one that was made above.
+    trace::create(unsafe { state(bindings::file_inode(file.as_ptr())) }.number);
+    Ok(file)
 }
 
-/// Creates a file for the system call.
+/// Creates a file for a system call, with flags that were checked.
 ///
 /// # Safety
 ///
-/// In process context.
+/// In process context. `name` is nul-terminated.
 #[export]
-pub(crate) unsafe extern "C" fn restrictedmem_create(_flags: c_uint) -> *mut bindings::file {
-    match create() {
+pub(crate) unsafe extern "C" fn restrictedmem_create(
+    name: *const c_char,
+    flags: c_uint,
+    mount_fd: c_int,
+) -> *mut bindings::file {
+    let source = if flags & bindings::RMFD_USERMNT != 0 {
+        ShmemMount::from_fd(mount_fd).map(Source::Mount)
+    } else if flags & bindings::RMFD_HUGEPAGE != 0 {
+        Ok(Source::Large)
+    } else {
+        Ok(Source::Default)
+    };
+    // SAFETY: Promised by the caller.
+    let name = unsafe { CStr::from_char_ptr(name) };
+
+    match source.and_then(|source| create(name, &source)) {
         Ok(file) => ARef::into_raw(file).as_ptr().cast(),
         Err(e) => e.to_ptr(),
     }
+}
+
+/// Returns whether there is memory that must not get into an image of the machine.
+///
+/// # Safety
+///
+/// See `include/linux/restrictedmem.h`.
+#[export]
+pub(crate) unsafe extern "C" fn restrictedmem_active() -> bool {
+    registry::has_memory()
 }
 
 /// Tells a restricted file from any other.

@@ -35,6 +35,7 @@ use crate::{
     },
     provider::Provider,
     range::Pages,
+    tmpfs::Source, //
 };
 
 /// What a consumer was told.
@@ -175,7 +176,7 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn new(pages: usize) -> Result<Self> {
-        let open = ffi::create()?;
+        let open = ffi::create(c"restrictedmem", &Source::Default)?;
         let file = FileRef::new(&open)?;
 
         file.memory.set_size(pages);

@@ -175,7 +175,7 @@ impl<F: PseudoFs> Mount<F> {
     pub fn open(
         &self,
         inode: ARef<INode>,
-        name: &'static CStr,
+        name: &CStr,
         fops: &'static bindings::file_operations,
     ) -> Result<ARef<File>> {
         let flags = (bindings::O_RDWR | bindings::O_LARGEFILE) as c_int;

@@ -252,6 +252,18 @@ impl<T> InvalidateLocked<T> {
         })
     }
 
+    /// Takes the lock shared, unless that would mean to wait.
+    pub fn try_read(&self) -> Option<SharedGuard<'_, T>> {
+        // SAFETY: The lock is initialised with its mapping.
+        let taken = unsafe { bindings::down_read_trylock(self.lock()) } != 0;
+
+        // INVARIANT: Taken right above.
+        taken.then(|| SharedGuard {
+            lock: self,
+            _not_send: NotThreadSafe,
+        })
+    }
+
     /// Takes the lock shared, whatever signals come.
     ///
     /// # Context

@@ -105,6 +105,12 @@ impl Folio {
         unsafe { bindings::folio_pfn(self.as_ptr()) }
     }
 
+    /// Returns the NUMA node that the folio lies on.
+    pub fn node(&self) -> i32 {
+        // SAFETY: By the type invariants the folio is alive.
+        unsafe { bindings::folio_nid(self.as_ptr()) }
+    }
+
     /// Returns the pages of the file around `index` that the folio covers.
     ///
     /// Large folios lie in their file at a multiple of their size, so this needs no look at
@@ -299,14 +305,14 @@ impl LockedFolio {
         unsafe { bindings::folio_mark_uptodate(self.as_ptr()) };
     }
 
-    /// Writes zeroes to all pages but those that have an uncorrectable memory error, where a write
-    /// could raise a machine check.
+    /// Writes zeroes to pages of the file, which lie in the folio, but not to those that have an
+    /// uncorrectable memory error, where a write could raise a machine check.
     ///
     /// # Context
     ///
     /// May sleep.
-    pub fn zero(&self) {
-        for index in 0..1usize << self.order() {
+    pub fn zero(&self, pages: Range<usize>) {
+        for index in pages {
             if !self.is_poisoned(index) {
                 // SAFETY: The page lies in the folio, which is alive by the type invariants.
                 unsafe { bindings::clear_highpage(self.page(index)) };

@@ -30,6 +30,9 @@ use core::{
     },
 };
 
+mod mount;
+pub use self::mount::ShmemMount;
+
 /// A tmpfs file that user space cannot reach.
 ///
 /// # Invariants
@@ -38,6 +41,11 @@ use core::{
 pub struct ShmemFile(ARef<File>);
 
 impl ShmemFile {
+    /// Pages are not accounted before they are allocated.
+    const FLAGS: bindings::vma_flags_t = bindings::vma_flags_t {
+        __vma_flags: [1 << bindings::VMA_NORESERVE_BIT],
+    };
+
     /// Creates an empty file on the kernel's internal mount. Its pages are not accounted before
     /// they are allocated.
     ///
@@ -47,18 +55,39 @@ impl ShmemFile {
     ///
     /// May sleep.
     pub fn new(name: &'static CStr) -> Result<Self> {
-        let flags = bindings::vma_flags_t {
-            __vma_flags: [1 << bindings::VMA_NORESERVE_BIT],
-        };
         // SAFETY: The name is nul-terminated and copied.
-        let ptr = from_err_ptr(unsafe {
-            bindings::shmem_kernel_file_setup(name.as_char_ptr(), 0, flags)
+        Self::from_new(unsafe {
+            bindings::shmem_kernel_file_setup(name.as_char_ptr(), 0, Self::FLAGS)
+        })
+    }
+
+    /// Creates an empty file on a mount, whose limits and policies apply. See [`new()`](Self::new).
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOSPC`] and [`EDQUOT`] if the mount has no inode left; [`ENOMEM`].
+    pub fn new_on(mount: &ShmemMount, name: &'static CStr) -> Result<Self> {
+        // SAFETY: The mount is one of tmpfs. The name is nul-terminated and copied.
+        let file = Self::from_new(unsafe {
+            bindings::shmem_file_setup_with_mnt(mount.as_ptr(), name.as_char_ptr(), 0, Self::FLAGS)
         })?;
-        let ptr = NonNull::new(ptr).ok_or(ENOMEM)?;
+
+        // SAFETY: Nobody else knows the inode yet.
+        unsafe { (*file.inode().as_ptr()).i_flags |= bindings::S_PRIVATE };
+        Ok(file)
+    }
+
+    /// Takes what a function that sets up a file has returned.
+    fn from_new(ptr: *mut bindings::file) -> Result<Self> {
+        let ptr = NonNull::new(from_err_ptr(ptr)?).ok_or(ENOMEM)?;
 
         // SAFETY: The new file comes with a reference for us, and has no position that anybody
         // could share, for lack of a descriptor.
-        // INVARIANT: Created right above.
+        // INVARIANT: Created by the caller right now.
         Ok(Self(unsafe { ARef::from_raw(ptr.cast()) }))
     }
 

@@ -11,12 +11,18 @@ use std::io;
 pub enum Operation {
     /// Making the file: `memfd_restricted(2)`.
     Create,
+    /// Making the file on a mount of the caller's: `memfd_restricted(2)` with `RMFD_USERMNT`.
+    CreateOnMount,
+    /// Taking a descriptor of another process: `pidfd_getfd(2)`.
+    Take,
     /// Giving it its size: `ftruncate(2)`.
     SetLen,
     /// Reserving memory: `fallocate(2)`.
     Allocate,
     /// Giving memory back: `fallocate(2)` with `FALLOC_FL_PUNCH_HOLE`.
     Punch,
+    /// Loading initial contents: `ioctl(2)` with `RMFD_LOAD` or `RMFD_LOAD_FD`.
+    Load,
     /// Asking where memory is present: `lseek(2)` with `SEEK_DATA` or `SEEK_HOLE`.
     Seek,
     /// Asking how large it is: `fstat(2)`.
@@ -27,9 +33,12 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Operation::Create => "cannot make restricted memory",
+            Operation::CreateOnMount => "cannot make restricted memory on that mount",
+            Operation::Take => "cannot take restricted memory of another process",
             Operation::SetLen => "cannot set the size of restricted memory",
             Operation::Allocate => "cannot reserve restricted memory",
             Operation::Punch => "cannot punch a hole in restricted memory",
+            Operation::Load => "cannot load contents into restricted memory",
             Operation::Seek => "cannot look for data in restricted memory",
             Operation::Stat => "cannot ask for the size of restricted memory",
         })
@@ -38,13 +47,22 @@ impl fmt::Display for Operation {
 
 /// A refusal by the kernel: which operation, which errno, and what that errno means there.
 ///
-/// An error never changes the file.
+/// An error never changes the file, but for what [`Error::loaded`] tells.
 ///
 /// | operation | errno | meaning |
 /// |---|---|---|
 /// | create | `ENOSYS` | the kernel does not have the call |
 /// | create | `EINVAL` | the kernel does not know one of the flags |
 /// | create | `EMFILE`, `ENFILE` | too many open files, in the process or in the system |
+/// | create on a mount | `EBADF`, `ENOTDIR` | the mount is no open descriptor, or not one of a directory |
+/// | create on a mount | `EINVAL` | it is not the root of a tmpfs, or it is idmapped, or the kernel does not know one of the flags |
+/// | create on a mount | `ENOENT` | it was unmounted |
+/// | create on a mount | `EROFS`, `EACCES` | it is read-only, or the caller may not create files there |
+/// | create on a mount | `EOVERFLOW` | the caller's user or group does not exist there |
+/// | create on a mount | `ENOSPC`, `EDQUOT` | it has no inode left, or none for this user |
+/// | take | `ESRCH` | there is no such process |
+/// | take | `EBADF` | the process has no descriptor of that number |
+/// | take | `EPERM` | this process may not trace the other one |
 /// | set the size | `EINVAL` | the size is zero or not a multiple of the page size; it can still be set |
 /// | set the size | `EPERM` | it was set before |
 /// | set the size | `EFBIG` | it is beyond `RLIMIT_FSIZE` or what a file can have |
@@ -52,19 +70,38 @@ impl fmt::Display for Operation {
 /// | punch | `EINVAL` | the range is empty or not in whole pages |
 /// | punch | `EBUSY` | a consumer of the memory does not let it go |
 /// | punch | `EAGAIN` | a large page at the edge of the hole is in use and cannot be split; try again |
-/// | reserve, punch | `EINTR` | a signal came first |
+/// | load | `EINVAL` | the range is empty, not in whole pages, or not inside the size; or the source is restricted memory itself |
+/// | load | `EBUSY` | a consumer uses the memory |
+/// | load | `EFAULT` | the contents cannot be read |
+/// | load | `EBADF`, `EISDIR`, `ESPIPE` | the source is not open for reading, a folder, or cannot be read at an offset |
+/// | load | `ENODATA` | the source ends too early |
+/// | load | `EHWPOISON` | the memory is broken |
+/// | reserve, punch, load | `EINTR` | a signal came first |
 /// | any | `ENOMEM`, `ENOSPC` | out of memory, or at the limit of the memory cgroup that made the file |
-/// | any but create | `EOPNOTSUPP`, `ESPIPE` | the descriptor is not restricted memory |
+/// | any but create | `EOPNOTSUPP`, `ESPIPE`, `ENOTTY` | the descriptor is not restricted memory |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{operation}: {}", Meaning(*.operation, *.errno))]
 pub struct Error {
     operation: Operation,
     errno: i32,
+    loaded: u64,
 }
 
 impl Error {
     pub(crate) fn new(operation: Operation, errno: i32) -> Self {
-        Self { operation, errno }
+        Self {
+            operation,
+            errno,
+            loaded: 0,
+        }
+    }
+
+    pub(crate) fn of_load((errno, loaded): (i32, u64)) -> Self {
+        Self {
+            operation: Operation::Load,
+            errno,
+            loaded,
+        }
     }
 
     /// The operation that failed.
@@ -77,9 +114,16 @@ impl Error {
         self.errno
     }
 
+    /// How many bytes, which are whole pages, a load had brought before it failed. It can go on
+    /// there.
+    pub fn loaded(&self) -> u64 {
+        self.loaded
+    }
+
     /// Whether the kernel does not have `memfd_restricted(2)` at all.
     pub fn is_unsupported(&self) -> bool {
-        self.operation == Operation::Create && self.errno == libc::ENOSYS
+        matches!(self.operation, Operation::Create | Operation::CreateOnMount)
+            && self.errno == libc::ENOSYS
     }
 }
 
@@ -97,12 +141,34 @@ impl fmt::Display for Meaning {
         use Operation::*;
         let Meaning(operation, errno) = *self;
         f.write_str(match (operation, errno) {
-            (Create, libc::ENOSYS) => {
+            (Create | CreateOnMount, libc::ENOSYS) => {
                 "this kernel does not have the system call memfd_restricted (ENOSYS)"
             }
             (Create, libc::EINVAL) => "this kernel does not know one of the flags (EINVAL)",
-            (Create, libc::EMFILE) => "this process has too many open files (EMFILE)",
-            (Create, libc::ENFILE) => "the system has too many open files (ENFILE)",
+            (Create | CreateOnMount, libc::EMFILE) => {
+                "this process has too many open files (EMFILE)"
+            }
+            (Create | CreateOnMount, libc::ENFILE) => {
+                "the system has too many open files (ENFILE)"
+            }
+            (CreateOnMount, libc::EINVAL) => {
+                "it is not the root of a tmpfs, or this kernel does not know one of the flags (EINVAL)"
+            }
+            (CreateOnMount, libc::EBADF) => "its descriptor is not open (EBADF)",
+            (CreateOnMount, libc::ENOTDIR) => "it is not a directory (ENOTDIR)",
+            (CreateOnMount, libc::ENOENT) => "it was unmounted (ENOENT)",
+            (CreateOnMount, libc::EROFS) => "it is read-only (EROFS)",
+            (CreateOnMount, libc::EACCES) => "this user may not create files there (EACCES)",
+            (CreateOnMount, libc::EOVERFLOW) => {
+                "this user or group does not exist there (EOVERFLOW)"
+            }
+            (CreateOnMount, libc::ENOSPC) => "it has no inode left (ENOSPC)",
+            (CreateOnMount, libc::EDQUOT) => "it has no inode left for this user (EDQUOT)",
+            (Take, libc::ESRCH) => "there is no such process (ESRCH)",
+            (Take, libc::EBADF) => "the process has no descriptor of that number (EBADF)",
+            (Take, libc::EPERM) => {
+                "that takes the right to trace the process, as for ptrace(2) (EPERM)"
+            }
             (SetLen, libc::EINVAL) => {
                 "the size must be a multiple of the page size and not zero (EINVAL)"
             }
@@ -116,11 +182,23 @@ impl fmt::Display for Meaning {
             (Punch, libc::EAGAIN) => {
                 "a large page at the edge of the hole is in use, try again (EAGAIN)"
             }
-            (Allocate | Punch, libc::EINTR) => "a signal came first (EINTR)",
+            (Load, libc::EINVAL) => {
+                "the range must be whole pages, not empty, and inside the size, \
+                 and the source not restricted memory itself (EINVAL)"
+            }
+            (Load, libc::EBUSY) => "someone uses the memory (EBUSY)",
+            (Load, libc::EFAULT) => "the contents cannot be read (EFAULT)",
+            (Load, libc::EBADF) => "the source is not open for reading (EBADF)",
+            (Load, libc::EISDIR) => "the source is a folder (EISDIR)",
+            (Load, libc::ESPIPE) => "the source cannot be read at an offset (ESPIPE)",
+            (Load, libc::ENODATA) => "the source ends too early (ENODATA)",
+            (Load, libc::EHWPOISON) => "the memory is broken (EHWPOISON)",
+            (Allocate | Punch | Load, libc::EINTR) => "a signal came first (EINTR)",
             (_, libc::ENOMEM) => "out of memory, or at the limit of the memory cgroup (ENOMEM)",
             (_, libc::ENOSPC) => "no space left where the memory comes from (ENOSPC)",
             (_, libc::EOPNOTSUPP) => "the descriptor is not restricted memory (EOPNOTSUPP)",
             (_, libc::ESPIPE) => "the descriptor is not restricted memory (ESPIPE)",
+            (_, libc::ENOTTY) => "the descriptor is not restricted memory (ENOTTY)",
             (_, errno) => return write!(f, "{}", io::Error::from_raw_os_error(errno)),
         })
     }
@@ -154,6 +232,7 @@ mod tests {
     #[test]
     fn only_a_missing_call_is_unsupported() {
         assert!(Error::new(Operation::Create, libc::ENOSYS).is_unsupported());
+        assert!(Error::new(Operation::CreateOnMount, libc::ENOSYS).is_unsupported());
         assert!(!Error::new(Operation::Create, libc::EINVAL).is_unsupported());
         assert!(!Error::new(Operation::Stat, libc::ENOSYS).is_unsupported());
     }

@@ -11,6 +11,12 @@ bitflags::bitflags! {
     pub struct Flags: u32 {
         /// The descriptor is closed when the process executes another program.
         const CLOEXEC = 0x0001;
+        /// The memory comes in pages as large as fit into the file, if they are to be had.
+        const HUGEPAGE = 0x0002;
+        /// The memory comes from a tmpfs mount of the caller's: see
+        /// [`Builder::mount`](crate::Builder::mount). Not together with [`Flags::HUGEPAGE`], as the
+        /// mount says how large its pages are.
+        const USERMNT = 0x0004;
     }
 }
 

@@ -74,6 +74,9 @@ pub use memory::{Builder, Present, RestrictedMemory, Stat};
 /// The number of `memfd_restricted(2)`, the same on every architecture of the generic table.
 pub const SYSCALL_NUMBER: std::ffi::c_long = sys::NR_MEMFD_RESTRICTED;
 
+/// What `statfs(2)` gives as the type of filesystem of every restricted file.
+pub const MAGIC: u32 = 0x5253_4d4d;
+
 /// Whether the running kernel has `memfd_restricted(2)`.
 ///
 /// Makes no file: it asks for a flag that does not exist, which a kernel that has the call refuses
@@ -81,6 +84,17 @@ pub const SYSCALL_NUMBER: std::ffi::c_long = sys::NR_MEMFD_RESTRICTED;
 pub fn is_supported() -> bool {
     RestrictedMemory::create(Flags::from_bits_retain(1 << 31))
         .is_err_and(|error| !error.is_unsupported())
+}
+
+/// Whether the running kernel takes these flags together.
+///
+/// Makes a file at most for a moment. [`Flags::USERMNT`] is asked for with a mount that is none: a
+/// kernel that knows the flag says `EBADF`, another one `EINVAL`.
+pub fn supports(flags: Flags) -> bool {
+    match RestrictedMemory::create(flags) {
+        Ok(_) => true,
+        Err(error) => !error.is_unsupported() && error.errno() != libc::EINVAL,
+    }
 }
 
 /// The size of a page: the unit of every size and offset here.

@@ -6,7 +6,7 @@ use std::iter::FusedIterator;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
-use crate::{Error, Flags, Operation, sys};
+use crate::{Error, Flags, MAGIC, Operation, sys};
 
 /// Makes restricted memory: flags and size in one go.
 ///
@@ -20,12 +20,13 @@ use crate::{Error, Flags, Operation, sys};
 /// ```
 #[derive(Debug, Clone, Default)]
 #[must_use = "a builder makes nothing before `create`"]
-pub struct Builder {
+pub struct Builder<'fd> {
     flags: Flags,
+    mount: Option<BorrowedFd<'fd>>,
     len: Option<u64>,
 }
 
-impl Builder {
+impl<'fd> Builder<'fd> {
     /// Memory with [`Flags::CLOEXEC`] and without a size.
     pub fn new() -> Self {
         Self::default()
@@ -34,6 +35,15 @@ impl Builder {
     /// Uses these flags instead of [`Flags::CLOEXEC`].
     pub fn flags(mut self, flags: Flags) -> Self {
         self.flags = flags;
+        self
+    }
+
+    /// Takes the memory from a mount of tmpfs, by its limits and policies, instead of from the
+    /// kernel's own. Sets [`Flags::USERMNT`].
+    ///
+    /// `mount` is the root directory of the mount; one that was opened with `O_PATH` will do.
+    pub fn mount(mut self, mount: BorrowedFd<'fd>) -> Self {
+        self.mount = Some(mount);
         self
     }
 
@@ -47,9 +57,13 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Those of [`RestrictedMemory::create`] and [`RestrictedMemory::set_len`].
+    /// Those of [`RestrictedMemory::create`] and [`RestrictedMemory::set_len`]; with a mount, those
+    /// that [`Error`] lists for [`Operation::CreateOnMount`].
     pub fn create(self) -> Result<RestrictedMemory, Error> {
-        let memory = RestrictedMemory::create(self.flags)?;
+        let memory = match self.mount {
+            Some(mount) => RestrictedMemory::create_on(mount, self.flags)?,
+            None => RestrictedMemory::create(self.flags)?,
+        };
         if let Some(len) = self.len {
             memory.set_len(len)?;
         }
@@ -60,9 +74,9 @@ impl Builder {
 /// Memory that its owner cannot touch: an open restricted file.
 ///
 /// The memory lives as long as a descriptor of it or someone in the kernel who uses it. Whoever
-/// holds a descriptor may size it, reserve it and punch holes in it.
+/// holds a descriptor may size it, reserve it, punch holes in it, and load what nobody uses yet.
 ///
-/// Memory comes when it is first used, and holds zeroes then.
+/// Memory comes when it is first used or loaded, and holds zeroes where it was not.
 #[derive(Debug)]
 pub struct RestrictedMemory {
     fd: OwnedFd,
@@ -89,6 +103,47 @@ impl RestrictedMemory {
         let fd = sys::memfd_restricted(flags.bits(), sys::NO_MOUNT)
             .map_err(|errno| Error::new(Operation::Create, errno))?;
         Ok(Self { fd })
+    }
+
+    fn create_on(mount: BorrowedFd<'_>, flags: Flags) -> Result<Self, Error> {
+        let flags = flags | Flags::USERMNT;
+        let fd = sys::memfd_restricted(flags.bits(), mount.as_raw_fd())
+            .map_err(|errno| Error::new(Operation::CreateOnMount, errno))?;
+        Ok(Self { fd })
+    }
+
+    /// Takes a copy of a descriptor that another process holds, or this one.
+    ///
+    /// It refers to the same file. It is closed on exec.
+    ///
+    /// ```
+    /// # if !restrictedmem::is_supported() { return Ok(()); }
+    /// # use std::os::fd::AsRawFd;
+    /// # let memory = restrictedmem::Builder::new().len(2 << 20).create()?;
+    /// # let (pid, fd) = (std::process::id(), memory.as_raw_fd());
+    /// use restrictedmem::RestrictedMemory;
+    ///
+    /// let copy = RestrictedMemory::from_process(pid, fd)?;
+    /// assert_eq!(copy.stat()?.len, 2 << 20);
+    /// # Ok::<(), restrictedmem::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH`: there is no such process. `EBADF`: it has no descriptor of that number. `EPERM`:
+    /// this process may not trace it, in the sense of `ptrace(2)`. `EOPNOTSUPP`: the descriptor is
+    /// not restricted memory.
+    pub fn from_process(pid: u32, fd: RawFd) -> Result<Self, Error> {
+        let take = || {
+            // No process has a number that is zero or does not fit.
+            let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
+            let fd = sys::take(pid.ok_or(libc::ESRCH)?, fd)?;
+            match sys::magic(fd.as_fd())? {
+                MAGIC => Ok(Self { fd }),
+                _ => Err(libc::EOPNOTSUPP),
+            }
+        };
+        take().map_err(|errno| Error::new(Operation::Take, errno))
     }
 
     /// Gives the file its size, once and for all.
@@ -149,6 +204,53 @@ impl RestrictedMemory {
         let len = range.end.saturating_sub(range.start);
         sys::fallocate(self.as_fd(), mode, range.start, len)
             .map_err(|errno| Error::new(operation, errno))
+    }
+
+    /// Loads initial contents from `offset` on. What is there already is replaced.
+    ///
+    /// Nobody may be using that part of the memory. `contents` is whole pages long, and may begin
+    /// anywhere.
+    ///
+    /// ```
+    /// # if !restrictedmem::is_supported() { return Ok(()); }
+    /// # let memory = restrictedmem::Builder::new().len(2 << 20).create()?;
+    /// # let page = restrictedmem::page_size() as usize;
+    /// let mut image = b"what the machine runs first".to_vec();
+    /// image.resize(image.len().next_multiple_of(page), 0);
+    /// memory.load(1 << 20, &image)?;
+    /// # Ok::<(), restrictedmem::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: `contents` is empty or not in whole pages, or they do not belong inside the size.
+    /// `EBUSY`: someone uses the memory. `EHWPOISON`: it is broken. `ENOMEM`, `ENOSPC`: out of
+    /// memory, or at the limit of the memory cgroup that made the file. `EINTR`: a signal came
+    /// first. [`Error::loaded`] says how much was loaded before; all else is as it was.
+    pub fn load(&self, offset: u64, contents: &[u8]) -> Result<(), Error> {
+        sys::load(self.as_fd(), offset, contents).map_err(Error::of_load)
+    }
+
+    /// Loads initial contents for a range from a file, from `source_offset` on, without a detour
+    /// through the memory of this program.
+    ///
+    /// If the file ends inside a page, zeroes follow until the end of that page.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RestrictedMemory::load`]. `EBADF`: the file is not open for reading. `EISDIR`:
+    /// it is a folder. `ESPIPE`: it cannot be read at an offset. `EINVAL`: it is restricted memory
+    /// itself. `ENODATA`: it ends before the last page of the range. Or whatever error reading it
+    /// brings.
+    pub fn load_file(
+        &self,
+        range: Range<u64>,
+        source: impl AsFd,
+        source_offset: u64,
+    ) -> Result<(), Error> {
+        let len = range.end.saturating_sub(range.start);
+        let source = source.as_fd();
+        sys::load_fd(self.as_fd(), range.start, len, source, source_offset).map_err(Error::of_load)
     }
 
     /// The first byte at or after `from` that is present, if there is one.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 
 //! The bare calls. The only `unsafe` of the library, all of it calls that take plain numbers or
-//! the address of a local variable.
+//! the address of something that is borrowed meanwhile.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use libc::{c_int, c_long, c_uint, off_t};
+use libc::{Ioctl, c_int, c_long, c_uint, off_t, pid_t};
 
 /// A value that no later kernel header of `libc` gives yet.
 pub(crate) const NR_MEMFD_RESTRICTED: c_long = 473;
@@ -37,13 +37,51 @@ fn offset(value: u64) -> Result<off_t> {
     off_t::try_from(value).map_err(|_| libc::EINVAL)
 }
 
-pub(crate) fn memfd_restricted(flags: u32, mount_fd: RawFd) -> Result<OwnedFd> {
-    // SAFETY: The call takes two integers and no addresses.
-    let fd = unsafe { libc::syscall(NR_MEMFD_RESTRICTED, flags as c_uint, mount_fd) };
+/// Takes ownership of a descriptor.
+///
+/// # Safety
+///
+/// `fd` is what a system call that makes a descriptor has just returned.
+unsafe fn made(fd: c_long) -> Result<OwnedFd> {
     let fd = RawFd::try_from(fd).map_err(|_| libc::EOVERFLOW)?;
     check(fd)?;
-    // SAFETY: The kernel has just made this descriptor for us, nobody else knows its number.
+    // SAFETY: The kernel has made this descriptor for us, and nobody else knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+pub(crate) fn memfd_restricted(flags: u32, mount_fd: RawFd) -> Result<OwnedFd> {
+    // SAFETY: The call takes two integers and no addresses, and makes a descriptor.
+    unsafe {
+        made(libc::syscall(
+            NR_MEMFD_RESTRICTED,
+            flags as c_uint,
+            mount_fd,
+        ))
+    }
+}
+
+/// A copy of a descriptor of another process, to be closed on exec.
+pub(crate) fn take(pid: pid_t, fd: RawFd) -> Result<OwnedFd> {
+    // SAFETY: The call takes two integers and no addresses, and makes a descriptor.
+    let process = unsafe { made(libc::syscall(libc::SYS_pidfd_open, pid, 0))? };
+    // SAFETY: As above, three integers; the first is of a descriptor that is open meanwhile.
+    unsafe {
+        made(libc::syscall(
+            libc::SYS_pidfd_getfd,
+            process.as_raw_fd(),
+            fd,
+            0,
+        ))
+    }
+}
+
+/// The type of filesystem that a file is on.
+pub(crate) fn magic(fd: BorrowedFd<'_>) -> Result<u32> {
+    let mut stat = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: The kernel writes one `statfs` to the address of a local variable of that type.
+    check(unsafe { libc::fstatfs(fd.as_raw_fd(), stat.as_mut_ptr()) })?;
+    // SAFETY: `fstatfs` succeeded, so it has filled the variable.
+    Ok(unsafe { stat.assume_init() }.f_type as u32)
 }
 
 pub(crate) fn set_len(fd: BorrowedFd<'_>, len: u64) -> Result<()> {
@@ -71,6 +109,75 @@ pub(crate) fn stat(fd: BorrowedFd<'_>) -> Result<libc::stat> {
     check(unsafe { libc::fstat(fd.as_raw_fd(), stat.as_mut_ptr()) })?;
     // SAFETY: `fstat` succeeded, so it has filled the variable.
     Ok(unsafe { stat.assume_init() })
+}
+
+/// `struct rmfd_load`.
+#[repr(C)]
+struct Load {
+    offset: u64,
+    len: u64,
+    addr: u64,
+    done: u64,
+    flags: u32,
+    size: u32,
+}
+
+/// `struct rmfd_load_fd`.
+#[repr(C)]
+struct LoadFd {
+    offset: u64,
+    len: u64,
+    source_offset: u64,
+    done: u64,
+    fd: c_int,
+    flags: u32,
+    size: u32,
+    reserved: u32,
+}
+
+const RMFD_IOC: u32 = 0xbb;
+const RMFD_LOAD: Ioctl = libc::_IOWR::<Load>(RMFD_IOC, 0);
+const RMFD_LOAD_FD: Ioctl = libc::_IOWR::<LoadFd>(RMFD_IOC, 1);
+
+/// An errno, and how many bytes were loaded before.
+type LoadResult = std::result::Result<(), (i32, u64)>;
+
+pub(crate) fn load(fd: BorrowedFd<'_>, offset: u64, contents: &[u8]) -> LoadResult {
+    let mut args = Load {
+        offset,
+        len: contents.len() as u64,
+        addr: contents.as_ptr() as u64,
+        done: 0,
+        flags: 0,
+        size: size_of::<Load>() as u32,
+    };
+    // SAFETY: The kernel reads and writes a local variable of the size that is in it, and reads the
+    // slice that is borrowed. The descriptor is open for as long as it is borrowed.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), RMFD_LOAD, &raw mut args) })
+        .map_err(|errno| (errno, args.done))
+}
+
+pub(crate) fn load_fd(
+    fd: BorrowedFd<'_>,
+    offset: u64,
+    len: u64,
+    source: BorrowedFd<'_>,
+    source_offset: u64,
+) -> LoadResult {
+    let mut args = LoadFd {
+        offset,
+        len,
+        source_offset,
+        done: 0,
+        fd: source.as_raw_fd(),
+        flags: 0,
+        size: size_of::<LoadFd>() as u32,
+        reserved: 0,
+    };
+    // SAFETY: The kernel reads and writes a local variable of the size that is in it. The
+    // descriptors are open for as long as they are borrowed.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), RMFD_LOAD_FD, &raw mut args) })
+        .map_err(|errno| (errno, args.done))
 }
 
 pub(crate) fn page_size() -> u64 {

@@ -5,9 +5,11 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::statfs::statfs;
 use restrictedmem::{Builder, Error, Flags, Operation, RestrictedMemory, page_size};
 
 fn memory(pages: u64) -> RestrictedMemory {
@@ -54,6 +56,41 @@ fn refuses_an_unknown_flag() {
             libc::EINVAL,
         );
     }
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn knows_which_flags_there_are() {
+    assert!(restrictedmem::supports(Flags::CLOEXEC));
+    for bit in 8..32 {
+        let unknown = Flags::from_bits_retain(1 << bit);
+        assert!(!restrictedmem::supports(Flags::CLOEXEC | unknown));
+    }
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn comes_from_a_mount() {
+    let root = File::open("/tmp").unwrap();
+    let on = |mount: &File| {
+        Builder::new()
+            .mount(mount.as_fd())
+            .len(4 * page_size())
+            .create()
+    };
+    let free = || statfs("/tmp").unwrap().blocks_free();
+    let before = free();
+    let memory = on(&root).unwrap();
+    memory.allocate(pages(0..4)).unwrap();
+    assert_eq!(before.checked_sub(free()), Some(4));
+    drop(memory);
+
+    for (path, errno) in [("/proc/self/exe", libc::ENOTDIR), ("/proc", libc::EINVAL)] {
+        let other = File::open(path).unwrap();
+        refused(on(&other), Operation::CreateOnMount, errno);
+    }
+    let nothing = RestrictedMemory::create(Flags::USERMNT);
+    refused(nothing, Operation::Create, libc::EBADF);
 }
 
 #[test]
@@ -163,6 +200,51 @@ fn has_no_data_that_nobody_used() {
 
 #[test]
 #[ignore = "needs memfd_restricted"]
+fn loads_a_slice() {
+    let memory = memory(16);
+    let page = page_size() as usize;
+    let contents = vec![0x5a; 4 * page + 1];
+    memory.load(2 * page_size(), &contents[1..]).unwrap(); // of any alignment
+    assert_eq!(memory.stat().unwrap().allocated, 4 * page_size());
+    let present: Vec<_> = memory.present().map(Result::unwrap).collect();
+    assert_eq!(present, [pages(2..6)]);
+
+    for (offset, len) in [(0, 0), (0, 1), (1, page), (0, page + 1)] {
+        let result = memory.load(offset, &contents[..len]);
+        refused(result, Operation::Load, libc::EINVAL);
+    }
+    let beyond = memory.load(15 * page_size(), &contents[..2 * page]);
+    refused(beyond, Operation::Load, libc::EINVAL);
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn loads_a_file() {
+    let memory = memory(16);
+    let path = std::env::temp_dir().join(format!("restrictedmem-{}", std::process::id()));
+    let page = page_size();
+    std::fs::write(&path, vec![0x5a; 5 * page as usize / 2]).unwrap();
+    let file = File::open(&path).unwrap();
+    let unreadable = File::options().write(true).open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+
+    memory.load_file(pages(1..3), &file, 7).unwrap();
+    assert_eq!(memory.stat().unwrap().allocated, 2 * page);
+    let short = memory.load_file(pages(4..9), &file, 0).unwrap_err();
+    assert_eq!(short.errno(), libc::ENODATA);
+    assert_eq!(short.loaded(), 3 * page); // the half page is one with zeroes
+    assert_eq!(memory.stat().unwrap().allocated, 5 * page);
+
+    let result = memory.load_file(pages(0..1), &unreadable, 0);
+    refused(result, Operation::Load, libc::EBADF);
+    let result = memory.load_file(pages(0..1), &memory, 0);
+    refused(result, Operation::Load, libc::EINVAL);
+    let result = memory.load_file(pages(0..1), &file, u64::MAX);
+    refused(result, Operation::Load, libc::EINVAL);
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
 fn lives_as_long_as_a_descriptor() {
     let memory = memory(4);
     memory.allocate(pages(0..1)).unwrap();
@@ -170,6 +252,30 @@ fn lives_as_long_as_a_descriptor() {
     drop(memory);
     assert_eq!(copy.stat().unwrap().allocated, page_size());
     refused(copy.set_len(page_size()), Operation::SetLen, libc::EPERM);
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn is_taken_from_a_process() {
+    let memory = memory(4);
+    let pid = std::process::id();
+    let copy = RestrictedMemory::from_process(pid, memory.as_raw_fd()).unwrap();
+    assert!(is_cloexec(&copy));
+    memory.allocate(pages(0..1)).unwrap();
+    assert_eq!(copy.stat(), memory.stat());
+
+    let ordinary = memfd_create("ordinary", MFdFlags::MFD_CLOEXEC).unwrap();
+    for (pid, fd, errno) in [
+        (pid, ordinary.as_raw_fd(), libc::EOPNOTSUPP),
+        (pid, RawFd::MAX, libc::EBADF),
+        (pid, -1, libc::EBADF),
+        (0, 0, libc::ESRCH),
+        (i32::MAX as u32, 0, libc::ESRCH),
+        (u32::MAX, 0, libc::ESRCH),
+    ] {
+        let taken = RestrictedMemory::from_process(pid, fd);
+        refused(taken, Operation::Take, errno);
+    }
 }
 
 #[test]

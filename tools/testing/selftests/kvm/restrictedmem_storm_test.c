@@ -41,7 +41,7 @@ static void test_large_race(unsigned long type)
 	pthread_t thread;
 	int fd, i;
 
-	fd = vm_create_restrictedmem(SZ_2M);
+	fd = new_memory(SZ_2M);
 	vm = create_vm(type, SZ_2M, &vcpu);
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
@@ -134,7 +134,7 @@ static void test_storm(unsigned long type)
 	struct kvm_vm *vm;
 	int fd, nr_vms = 0;
 
-	fd = vm_create_restrictedmem(size);
+	fd = new_memory(size);
 	start_puncher(&puncher, fd, size);
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
@@ -162,7 +162,7 @@ static void test_kill_storm(unsigned long type)
 	struct kvm_vm *vm;
 	int fd, nr_vms = 0;
 
-	fd = vm_create_restrictedmem(size);
+	fd = new_memory(size);
 	start_puncher(&puncher, fd, size);
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
@@ -262,7 +262,7 @@ static void test_eintr(unsigned long type)
 		return;
 	}
 
-	fd = vm_create_restrictedmem(size);
+	fd = new_memory(size);
 	vm = create_vm(type, size, &vcpu);
 	add_slot(vm, MEM_SLOT, MEM_GPA, 2 * PAGE_SIZE, fd, 0);
 	run_guest(vcpu, GUEST_WRITE, MEM_GPA, 1, 1000);

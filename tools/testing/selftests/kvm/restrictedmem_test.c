@@ -16,7 +16,7 @@ static void test_rebind(unsigned long type)
 	struct kvm_vm *vm, *other;
 	int fd;
 
-	fd = vm_create_restrictedmem(size);
+	fd = new_memory(size);
 	vm = create_vm(type, 2 * size, &vcpu);
 	other = create_vm(type, 2 * size, &other_vcpu);
 
@@ -68,7 +68,7 @@ static void test_close(unsigned long type)
 	struct kvm_vm *vm;
 	int fd;
 
-	fd = vm_create_restrictedmem(size);
+	fd = new_memory(size);
 	vm = create_vm(type, size, &vcpu);
 	add_slot(vm, MEM_SLOT, MEM_GPA, size, fd, 0);
 	run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr / 2, 1000);
@@ -89,7 +89,7 @@ static void test_errors(unsigned long type)
 	struct kvm_vm *vm, *other;
 	int fd, bad;
 
-	fd = vm_create_restrictedmem(size);
+	fd = new_memory(size);
 	vm = create_vm(type, 2 * size, &vcpu);
 	other = create_vm(type, 2 * size, &other_vcpu);
 
@@ -156,7 +156,7 @@ static void test_punch(unsigned long type)
 	int fd;
 
 	/* The memslot begins at page 4 of the file. */
-	fd = vm_create_restrictedmem(size + 4 * PAGE_SIZE);
+	fd = new_memory(size + 4 * PAGE_SIZE);
 	vm = create_vm(type, size, &vcpu);
 	add_slot(vm, MEM_SLOT, MEM_GPA, size, fd, 4 * PAGE_SIZE);
 	run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 1000);
@@ -199,7 +199,7 @@ static void test_flush(unsigned long type)
 	u64 i, before;
 	int fd;
 
-	fd = vm_create_restrictedmem(size);
+	fd = new_memory(size);
 	vm = create_vm(type, size, &vcpu);
 
 	/* In reverse order, lest neighbours in the file are neighbours here. */
@@ -235,7 +235,7 @@ static void test_pre_fault(unsigned long type)
 	struct kvm_vm *vm;
 	int fd;
 
-	fd = vm_create_restrictedmem(size);
+	fd = new_memory(size);
 	vm = create_vm(type, size, &vcpu);
 	if (!vm_check_cap(vm, KVM_CAP_PRE_FAULT_MEMORY))
 		goto out;
@@ -289,7 +289,7 @@ static void test_large(unsigned long type)
 		if (has_private_mem(vm))
 			large = cases[i].large_if_private;
 
-		fd = vm_create_restrictedmem(size);
+		fd = new_memory(size);
 		vm_set_user_memory_region2(vm, MEM_SLOT, KVM_MEM_GUEST_MEMFD,
 					   gpa, slot_size, (void *)cases[i].hva, fd,
 					   cases[i].offset);
@@ -325,7 +325,7 @@ next:
 static void test_unsupported(unsigned long type)
 {
 	struct kvm_vm *vm = vm_create_barebones_type(type);
-	int fd = vm_create_restrictedmem(PAGE_SIZE);
+	int fd = new_memory(PAGE_SIZE);
 
 	TEST_ASSERT_EQ(vm_check_cap(vm, KVM_CAP_RESTRICTEDMEM), 0);
 	assert_fails(__add_slot(vm, MEM_SLOT, MEM_GPA, PAGE_SIZE, fd, 0), EOPNOTSUPP);

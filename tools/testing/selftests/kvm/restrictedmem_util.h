@@ -166,59 +166,24 @@ static inline u64 allocated(int fd)
 	return st.st_blocks * 512ULL;
 }
 
+#define THP_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
+
 static bool large_folios;
+
+static inline int new_memory(u64 size)
+{
+	int fd = memfd_restricted(RMFD_CLOEXEC | (large_folios ? RMFD_HUGEPAGE : 0), -1);
+
+	TEST_ASSERT(fd >= 0, __KVM_SYSCALL_ERROR("memfd_restricted()", fd));
+	kvm_ftruncate(fd, size);
+	return fd;
+}
 
 /* A large folio may be more than what was asked for. */
 static inline void assert_allocated(int fd, u64 size)
 {
 	if (!large_folios)
 		TEST_ASSERT_EQ(allocated(fd), size);
-}
-
-#define SHMEM_ENABLED "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
-
-static char shmem_enabled[128];
-
-static inline bool write_shmem_enabled(const char *policy)
-{
-	int fd = open(SHMEM_ENABLED, O_WRONLY);
-	bool done = fd >= 0 && write(fd, policy, strlen(policy)) == strlen(policy);
-
-	if (fd >= 0)
-		close(fd);
-	return done;
-}
-
-static inline void restore_shmem_enabled(void)
-{
-	write_shmem_enabled(shmem_enabled);
-}
-
-/* Ask for large folios, until the test ends, however it ends. */
-static inline bool enable_large_folios(void)
-{
-	char buf[128] = "", *start;
-	int fd;
-
-	fd = open(SHMEM_ENABLED, O_RDONLY);
-	if (fd < 0)
-		return false;
-
-	/* "always within_size advise [never] deny force" */
-	if (read(fd, buf, sizeof(buf) - 1) < 0)
-		buf[0] = 0;
-	close(fd);
-
-	start = strchr(buf, '[');
-	if (!start)
-		return false;
-	start++;
-	start[strcspn(start, "]")] = 0;
-	snprintf(shmem_enabled, sizeof(shmem_enabled), "%s", start);
-	atexit(restore_shmem_enabled);
-
-	large_folios = write_shmem_enabled("always");
-	return large_folios;
 }
 
 /* Run a test for each type of VM that there is, with small and large folios. */
@@ -232,7 +197,8 @@ static inline void test_each_type(void (*test)(unsigned long type))
 	for_each_set_bit(type, &types, BITS_PER_TYPE(types))
 		test(type);
 
-	if (!enable_large_folios()) {
+	large_folios = !access(THP_ENABLED, F_OK);
+	if (!large_folios) {
 		pr_info("Can't ask for large folios\n");
 		return;
 	}

@@ -4,11 +4,13 @@
  * has it allocated. Nobody is killed for it, and it counts as nothing else.
  */
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "restrictedmem.h"
+#include "load.h"
 
 #define MIB	(1024L * 1024)
 #define SIZE	(64 * MIB)
@@ -183,6 +185,38 @@ TEST_F(charge, what_was_reserved_before_outlives_a_failure)
 	EXPECT_ALLOWED(fallocate(self->fd, RESERVE, 4 * MIB, 4 * MIB),
 		       "which takes nothing as it is there");
 	EXPECT_EQ(4 * MIB / page_size(), pages_of(self->fd));
+}
+
+TEST_F(charge, the_creator_pays_whoever_loads)
+{
+	int zeroes = memfd_create("zeroes", 0);
+	long pages;
+
+	ASSERT_EQ(0, ftruncate(zeroes, 48 * MIB));
+	ASSERT_EQ(0, load_pages_fd(self->fd, 0, 32 * MIB / page_size(), zeroes, 0, &pages));
+	EXPECT_LE(32 * MIB, charged(self->cgroup));
+	EXPECT_GT(32 * MIB + SLACK, charged(self->cgroup));
+	close(zeroes);
+}
+
+TEST_F(charge, at_the_limit_a_load_ends)
+{
+	int zeroes = memfd_create("zeroes", 0);
+	long pages;
+
+	ASSERT_EQ(0, ftruncate(zeroes, 48 * MIB));
+	limit(self->cgroup, 16 * MIB);
+	EXPECT_REFUSED(load_pages_fd(self->fd, 0, 48 * MIB / page_size(), zeroes, 0,
+				     &pages),
+		       "more than the creator may have", ENOMEM);
+	EXPECT_LT(0, pages);
+	EXPECT_EQ(pages, pages_of(self->fd))
+		TH_LOG("what was loaded is there, and nothing else");
+	EXPECT_EQ(pages * page_size(), lseek(self->fd, 0, SEEK_HOLE));
+	EXPECT_EQ(0, kills(self->cgroup));
+	EXPECT_EQ(0, waitpid(self->creator, NULL, WNOHANG))
+		TH_LOG("the creator is alive");
+	close(zeroes);
 }
 
 TEST_F(charge, a_file_outlives_its_creator_and_their_cgroup)

@@ -7,6 +7,7 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "load.h"
 #include "test_consumer.h"
 
 #define POLICY "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
@@ -319,6 +320,95 @@ TEST_F(large, reserved_then_touched)
 	EXPECT_EQ(0, pages_of(self->fd));
 }
 
+/* The bytes at the ends of what was loaded, and next to it. */
+#define EXPECT_LOADED(start, end, byte, around)				\
+do {									\
+	EXPECT_EQ(around, rm_look(self->a, self->id, (start) - 1));	\
+	EXPECT_EQ(byte, rm_look(self->a, self->id, start));		\
+	EXPECT_EQ(byte, rm_look(self->a, self->id, (end) - 1));		\
+	EXPECT_EQ(around, rm_look(self->a, self->id, end));		\
+} while (0)
+
+TEST_F(large, loading_a_part_brings_zeroes_around_it)
+{
+	char *bytes = aligned_alloc(page_size(), 100 * page_size());
+	long pages;
+
+	/* What is free has something in it then. */
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	ASSERT_EQ(0, rm_unbind(self->a, self->id));
+	ASSERT_EQ(0, punch(self->fd, 0, PAGES));
+	memset(bytes, 0x21, 100 * page_size());
+	ASSERT_EQ(0, load_pages(self->fd, LARGE + 50, LARGE + 150, bytes, &pages));
+	if (pages_of(self->fd) != LARGE)
+		SKIP(return, "no large folio to be had");
+	EXPECT_EQ(LARGE * page_size(), lseek(self->fd, 0, SEEK_DATA));
+	self->id = rm_bind(self->a, self->fd, 0, PAGES, SHRD);
+	ASSERT_LT(0, self->id);
+	EXPECT_EQ(ORDER, rm_order(self->a, self->id, LARGE + 50));
+	EXPECT_LOADED(LARGE + 50, LARGE + 150, 0x21, 0);
+	EXPECT_EQ(0, rm_look(self->a, self->id, LARGE));
+	EXPECT_EQ(0, rm_look(self->a, self->id, 2 * LARGE - 1));
+}
+
+TEST_F(large, loading_across_several)
+{
+	size_t size = (PAGES - 20) * page_size();
+	char *bytes = aligned_alloc(page_size(), size);
+	long pages;
+
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	ASSERT_EQ(0, rm_unbind(self->a, self->id));
+	memset(bytes, 0x21, size);
+	ASSERT_EQ(0, load_pages(self->fd, 10, PAGES - 10, bytes, &pages));
+	EXPECT_EQ(PAGES - 20, pages);
+	self->id = rm_bind(self->a, self->fd, 0, PAGES, SHRD);
+	ASSERT_LT(0, self->id);
+	EXPECT_LOADED(10, PAGES - 10, 0x21, 0);
+	for (int i = 10; i < PAGES - 10; i += 25) {
+		EXPECT_EQ(0x21, rm_look(self->a, self->id, i))
+			TH_LOG("page %d", i);
+	}
+}
+
+TEST_F(large, loading_over_a_part)
+{
+	char *bytes = aligned_alloc(page_size(), 100 * page_size());
+	long pages, pfn = rm_get(self->a, self->id, LARGE);
+
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	ASSERT_EQ(0, rm_unbind(self->a, self->id));
+	memset(bytes, 0x21, 100 * page_size());
+	ASSERT_EQ(0, load_pages(self->fd, LARGE + 50, LARGE + 150, bytes, &pages));
+	self->id = rm_bind(self->a, self->fd, 0, PAGES, SHRD);
+	ASSERT_LT(0, self->id);
+	EXPECT_EQ(pfn, rm_get(self->a, self->id, LARGE))
+		TH_LOG("the same memory");
+	EXPECT_LOADED(LARGE + 50, LARGE + 150, 0x21, 0x77);
+}
+
+TEST_F(large, loading_beside_a_binding)
+{
+	char *bytes = aligned_alloc(page_size(), 100 * page_size());
+	long pages;
+	int id;
+
+	ASSERT_EQ(0, rm_unbind(self->a, self->id));
+	ASSERT_EQ(0, punch(self->fd, 0, PAGES));
+	id = rm_bind(self->b, self->fd, 0, 100, EXCL);
+	ASSERT_LT(0, id);
+	memset(bytes, 0x21, 100 * page_size());
+	ASSERT_EQ(0, load_pages(self->fd, 100, 200, bytes, &pages));
+	EXPECT_STORY("", "nothing of it becomes present", self->b);
+	EXPECT_EQ(0, rm_look(self->b, id, 99));
+	EXPECT_LT(0, rm_counters(self->b).populates);
+	self->id = rm_bind(self->a, self->fd, 100, PAGES, EXCL);
+	ASSERT_LT(0, self->id);
+	EXPECT_EQ(0x21, rm_look(self->a, self->id, 100));
+	EXPECT_EQ(0x21, rm_look(self->a, self->id, 199));
+	EXPECT_EQ(0, rm_look(self->a, self->id, 200));
+}
+
 TEST_F(large, a_memory_error_in_it)
 {
 	long pfn = rm_get(self->a, self->id, LARGE);
@@ -365,6 +455,32 @@ TEST_F(large, a_memory_error_in_one_that_is_referenced)
 	EXPECT_EQ(pfn + 99, rm_get(self->a, self->id, LARGE + 99));
 	EXPECT_EQ(0x77, rm_look(self->a, self->id, LARGE + 101));
 	EXPECT_EQ(1, rm_put_all(self->a));
+}
+
+TEST_F(large, memory_with_an_error_is_not_used_again)
+{
+	long pfn = rm_get(self->a, self->id, LARGE);
+	char text[32];
+
+	if (access(INJECT, W_OK))
+		SKIP(return, "there is no " INJECT);
+	ASSERT_LT(0, rm_keep(self->a, self->id, LARGE));
+	snprintf(text, sizeof(text), "%ld", pfn + 100);
+	write_text(INJECT, text);
+	ASSERT_TRUE(rm_wait_for(self->a, ends, 1));
+	ASSERT_EQ(1, rm_put_all(self->a));
+
+	/* What was freed last is what the kernel hands out first. */
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, punch(self->fd, LARGE, 2 * LARGE));
+		for (int page = LARGE; page < 2 * LARGE; page++) {
+			long got = rm_get(self->a, self->id, page);
+
+			ASSERT_LT(0, got)
+				TH_LOG("page %d: %s", page, strerror(errno));
+			ASSERT_NE(pfn + 100, got);
+		}
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -313,4 +313,30 @@ TEST_F(sized, rlimit_fsize_does_not_limit_memory)
 	EXPECT_EQ(0, signals);
 }
 
+/* Whether the machine could hibernate; -1 if the kernel does not say. */
+static int may_hibernate(void)
+{
+	char modes[256] = {};
+	int fd = open("/sys/power/disk", O_RDONLY);
+
+	if (fd < 0)
+		return -1;
+	if (read(fd, modes, sizeof(modes) - 1) < 0)
+		modes[0] = '\0';
+	close(fd);
+	return !strstr(modes, "[disabled]");
+}
+
+TEST_F(sized, the_machine_does_not_hibernate_with_it)
+{
+	if (may_hibernate() < 0)
+		SKIP(return, "this kernel does not hibernate");
+	ASSERT_EQ(1, may_hibernate())
+		TH_LOG("a size is no memory");
+	ASSERT_EQ(0, fallocate(self->fd, RESERVE, 0, self->page));
+	EXPECT_EQ(0, may_hibernate());
+	ASSERT_EQ(0, fallocate(self->fd, PUNCH, 0, self->page));
+	EXPECT_EQ(1, may_hibernate());
+}
+
 TEST_HARNESS_MAIN

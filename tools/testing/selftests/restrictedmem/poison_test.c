@@ -6,6 +6,7 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "load.h"
 #include "test_consumer.h"
 
 #define PAGES 64
@@ -186,6 +187,26 @@ TEST_F(poison, of_a_page_that_nobody_holds)
 	EXPECT_REFUSED(rm_get(self->b, id, 12), "whoever binds it later", EHWPOISON);
 	EXPECT_EQ(0x3c, rm_look(self->b, id, 13));
 	EXPECT_STORY("", "nobody to tell", self->a);
+}
+
+TEST_F(poison, initial_contents_end_there)
+{
+	char bytes[16 * page_size()];
+	long pages;
+
+	memset(bytes, 0x21, sizeof(bytes));
+	EXPECT_EQ(0, poison(rm_get(self->a, self->id, 12)));
+	ASSERT_TRUE(rm_wait_for(self->a, ends, 1));
+	ASSERT_EQ(0, rm_unbind(self->a, self->id));
+	EXPECT_REFUSED(load_pages(self->fd, 8, 24, bytes, &pages), "page 12", EHWPOISON);
+	EXPECT_EQ(4, pages);
+	EXPECT_REFUSED(load_pages(self->fd, 12, 13, bytes, &pages), "page 12", EHWPOISON);
+	EXPECT_EQ(0, pages);
+
+	self->id = rm_bind(self->a, self->fd, 8, 24, SHRD);
+	ASSERT_LT(0, self->id);
+	EXPECT_EQ(0x21, rm_look(self->a, self->id, 11));
+	EXPECT_EQ(0x3c, rm_look(self->a, self->id, 13));
 }
 
 TEST_F(poison, does_not_wait_for_a_slow_consumer)

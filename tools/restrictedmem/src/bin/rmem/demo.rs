@@ -10,9 +10,8 @@ pub mod owner;
 mod report;
 mod search;
 #[allow(unsafe_code)]
-mod sys;
+pub mod sys;
 
-use std::io;
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,8 +23,9 @@ use sha2::{Digest as _, Sha256};
 use self::layout::{FIELD, FIELD_LEN, LATE_FIELD, PAGE, PRIVATE, PRIVATE_LEN, SECRET};
 use self::machine::{Hypervisor, Machine, MachineError};
 use self::owner::{ATTEMPTS, Outcome, PEEKS};
-use self::report::{Report, kib};
+use self::report::Report;
 use crate::Failure;
+use crate::size::kib;
 
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
@@ -363,11 +363,5 @@ impl From<MachineError> for Failure {
             MachineError::Unavailable(sentence) => Failure::Unavailable(sentence),
             other => Failure::Broken(other.to_string()),
         }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Failure::Broken(error.to_string())
     }
 }

@@ -8,17 +8,29 @@
 #![deny(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
+mod bench;
+#[cfg(target_arch = "x86_64")]
 mod demo;
+mod generate;
+mod load;
 mod probe;
+mod punch;
+mod run;
+mod size;
+mod stat;
 mod table;
 
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
 /// Memory that its owner cannot touch: memfd_restricted(2).
 #[derive(Parser)]
 #[command(
+    name = "rmem",
     version,
     after_help = "Exit status: 0 all is well, 1 something failed or does not hold, \
                                  2 wrong usage, 3 not available on this system."
@@ -32,11 +44,41 @@ struct Arguments {
 enum Command {
     /// Say what this kernel has.
     Probe,
+    /// Make restricted memory and run a program that inherits its descriptor.
+    ///
+    /// The environment variable RMEM_FD tells the program the number of the descriptor. The exit
+    /// status is that of the program.
+    Run(run::Options),
+    /// Load a file into a restricted file that another process holds.
+    ///
+    /// Whole pages, into memory that nobody uses yet. The right to trace the process is needed, as
+    /// for ptrace(2).
+    Load(load::Options),
+    /// Give back memory of a restricted file that another process holds.
+    ///
+    /// Whoever uses the memory is asked first, and finds zeroes there afterwards. The right to
+    /// trace the process is needed, as for ptrace(2).
+    Punch(punch::Options),
+    /// Show how much memory restricted files have, and who holds them.
+    ///
+    /// Shows what the kernel tells in /proc; what an older kernel does not tell is left out. A file
+    /// that no process has a descriptor of, as it is when only a machine still uses the memory, is
+    /// not seen.
+    Stat(stat::Options),
     /// Run a machine from restricted memory and try to get at what it keeps there.
     Demo,
+    /// Measure restricted memory beside guest_memfd and memfds.
+    #[cfg(target_arch = "x86_64")]
+    Bench(bench::Options),
     /// Write bytes of another process to standard output: the child of `demo` that traces it.
     #[command(hide = true)]
     Peek { pid: i32, address: u64, len: u64 },
+    /// Print what makes a shell complete the arguments of this command.
+    #[command(hide = true)]
+    Completions { shell: Shell },
+    /// Write the manual pages of this command into a folder.
+    #[command(hide = true)]
+    Man { folder: PathBuf },
 }
 
 /// Why a command did not succeed.
@@ -60,11 +102,25 @@ impl From<restrictedmem::Error> for Failure {
     }
 }
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Broken(error.to_string())
+    }
+}
+
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Probe => probe::run(),
+        Command::Run(options) => run::run(options),
+        Command::Load(options) => load::run(&options),
+        Command::Punch(options) => punch::run(&options),
+        Command::Stat(options) => stat::run(&options),
         Command::Demo => run_demo(),
+        #[cfg(target_arch = "x86_64")]
+        Command::Bench(options) => bench::run(&options),
         Command::Peek { pid, address, len } => run_peek(pid, address, len),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { folder } => generate::man(&folder),
     };
     let Err(failure) = result else {
         return ExitCode::SUCCESS;

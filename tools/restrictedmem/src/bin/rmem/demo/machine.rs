@@ -41,7 +41,7 @@ pub enum MachineError {
 type Result<T> = std::result::Result<T, MachineError>;
 
 /// Turns an error of an ioctl into one of ours.
-fn refused(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> MachineError {
+pub fn refused(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> MachineError {
     move |error| MachineError::Refused {
         what,
         errno: Errno::from_raw(error.errno()),
@@ -87,6 +87,21 @@ impl Hypervisor {
         Ok(Self { kvm, cpuid })
     }
 
+    /// A software-protected machine without memory.
+    pub fn machine(&self) -> Result<VmFd> {
+        self.kvm
+            .create_vm_with_type(KVM_X86_SW_PROTECTED_VM.into())
+            .map_err(refused("make a software-protected machine"))
+    }
+
+    /// Its processor.
+    pub fn processor(&self, vm: &VmFd) -> Result<VcpuFd> {
+        let vcpu = vm.create_vcpu(0).map_err(refused("make a processor"))?;
+        vcpu.set_cpuid2(&self.cpuid)
+            .map_err(refused("give a processor its features"))?;
+        Ok(vcpu)
+    }
+
     /// Whether the processor of a machine has `rdrand`.
     fn has_rdrand(&self) -> bool {
         self.cpuid
@@ -115,11 +130,7 @@ impl Machine {
     ///
     /// `Refused` with `EBUSY`: another machine has that memory.
     pub fn new(hypervisor: &Hypervisor, memory: BorrowedFd<'_>) -> Result<Self> {
-        let vm = hypervisor
-            .kvm
-            .create_vm_with_type(KVM_X86_SW_PROTECTED_VM.into())
-            .map_err(refused("make a software-protected machine"))?;
-
+        let vm = hypervisor.machine()?;
         let shadow = host_memory(PRIVATE_LEN)?;
         let slot = kvm_userspace_memory_region2 {
             slot: 0,
@@ -132,19 +143,9 @@ impl Machine {
             ..Default::default()
         };
         set_slot(&vm, slot, &shadow).map_err(refused("take this file as private memory"))?;
-        vm.set_memory_attributes(kvm_memory_attributes {
-            address: PRIVATE,
-            size: PRIVATE_LEN,
-            attributes: KVM_MEMORY_ATTRIBUTE_PRIVATE.into(),
-            flags: 0,
-        })
-        .map_err(refused("make memory of a machine private"))?;
-
-        let vcpu = vm.create_vcpu(0).map_err(refused("make a processor"))?;
-        vcpu.set_cpuid2(&hypervisor.cpuid)
-            .map_err(refused("give a processor its features"))?;
+        make_private(&vm, PRIVATE, PRIVATE_LEN)?;
         Ok(Self {
-            vcpu,
+            vcpu: hypervisor.processor(&vm)?,
             vm,
             shadow,
             shared: None,
@@ -176,56 +177,13 @@ impl Machine {
         };
         set_slot(&self.vm, slot, &shared).map_err(refused("take shared memory"))?;
         self.shared = Some(shared);
-        self.start_at(LOADER, BOOT_TABLES)
+        start_at(&self.vcpu, LOADER, BOOT_TABLES)
     }
 
     /// Has the machine start with what an earlier machine left in the memory: the program, and
     /// the page tables that it runs on.
     pub fn start_with_what_is_there(&mut self) -> Result<()> {
-        self.start_at(PROGRAM, TABLES)
-    }
-
-    /// 64-bit mode from the first instruction on.
-    fn start_at(&mut self, rip: u64, cr3: u64) -> Result<()> {
-        let mut sregs = self
-            .vcpu
-            .get_sregs()
-            .map_err(refused("read the registers"))?;
-        let data = kvm_segment {
-            limit: u32::MAX,
-            selector: 0x10,
-            type_: 3, // data, writable
-            present: 1,
-            db: 1,
-            s: 1,
-            g: 1,
-            ..Default::default()
-        };
-        sregs.cs = kvm_segment {
-            selector: 0x8,
-            type_: 0xb,
-            db: 0,
-            l: 1,
-            ..data
-        };
-        sregs.ds = data;
-        sregs.es = data;
-        sregs.ss = data;
-        sregs.cr0 = 0x8000_0011; // paging, protected mode
-        sregs.cr3 = cr3;
-        sregs.cr4 = 0x20; // physical address extension
-        sregs.efer = 0x500; // long mode, enabled and active
-        self.vcpu
-            .set_sregs(&sregs)
-            .map_err(refused("set the registers"))?;
-        let regs = kvm_regs {
-            rip,
-            rflags: 2,
-            ..Default::default()
-        };
-        self.vcpu
-            .set_regs(&regs)
-            .map_err(refused("set the registers"))
+        start_at(&self.vcpu, PROGRAM, TABLES)
     }
 
     /// Lets the machine run until it has answered one command.
@@ -313,7 +271,56 @@ impl Machine {
     }
 }
 
-fn host_memory(len: u64) -> Result<HostMemory> {
+/// Makes memory of a machine private.
+pub fn make_private(vm: &VmFd, address: u64, size: u64) -> Result<()> {
+    vm.set_memory_attributes(kvm_memory_attributes {
+        address,
+        size,
+        attributes: KVM_MEMORY_ATTRIBUTE_PRIVATE.into(),
+        flags: 0,
+    })
+    .map_err(refused("make memory of a machine private"))
+}
+
+/// 64-bit mode from the first instruction on.
+pub fn start_at(vcpu: &VcpuFd, rip: u64, cr3: u64) -> Result<()> {
+    let mut sregs = vcpu.get_sregs().map_err(refused("read the registers"))?;
+    let data = kvm_segment {
+        limit: u32::MAX,
+        selector: 0x10,
+        type_: 3, // data, writable
+        present: 1,
+        db: 1,
+        s: 1,
+        g: 1,
+        ..Default::default()
+    };
+    sregs.cs = kvm_segment {
+        selector: 0x8,
+        type_: 0xb,
+        db: 0,
+        l: 1,
+        ..data
+    };
+    sregs.ds = data;
+    sregs.es = data;
+    sregs.ss = data;
+    sregs.cr0 = 0x8000_0011; // paging, protected mode
+    sregs.cr3 = cr3;
+    sregs.cr4 = 0x20; // physical address extension
+    sregs.efer = 0x500; // long mode, enabled and active
+    vcpu.set_sregs(&sregs)
+        .map_err(refused("set the registers"))?;
+    let regs = kvm_regs {
+        rip,
+        rflags: 2,
+        ..Default::default()
+    };
+    vcpu.set_regs(&regs).map_err(refused("set the registers"))
+}
+
+/// Memory of this process for a machine.
+pub fn host_memory(len: u64) -> Result<HostMemory> {
     HostMemory::new(len).map_err(|errno| MachineError::Refused {
         what: "have memory",
         errno,

@@ -79,15 +79,6 @@ impl Report {
     }
 }
 
-/// A number of bytes in words.
-pub fn kib(bytes: u64) -> String {
-    match bytes {
-        _ if bytes % (1 << 20) == 0 && bytes > 0 => format!("{} MiB", bytes >> 20),
-        _ if bytes % (1 << 10) == 0 => format!("{} KiB", bytes >> 10),
-        _ => format!("{bytes} bytes"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,13 +90,5 @@ mod tests {
         report.row("that", "so", "odd", false);
         let failure = report.finish(Ok(()), Duration::ZERO).unwrap_err();
         assert_eq!(failure.to_string(), "1 of 2 do not hold: that, so: odd");
-    }
-
-    #[test]
-    fn says_bytes_in_the_largest_unit_that_fits() {
-        assert_eq!(kib(2 << 20), "2 MiB");
-        assert_eq!(kib(36 << 10), "36 KiB");
-        assert_eq!(kib(0), "0 KiB");
-        assert_eq!(kib(100), "100 bytes");
     }
 }

@@ -20,13 +20,22 @@ pub struct HostMemory {
 impl HostMemory {
     /// Takes `len` bytes.
     pub fn new(len: u64) -> nix::Result<Self> {
-        let size = usize::try_from(len)
-            .ok()
-            .and_then(NonZeroUsize::new)
-            .ok_or(Errno::EINVAL)?;
+        let size = mapping_size(len)?;
         let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: A new mapping at an address of the kernel's choice disturbs nobody.
         let start = unsafe { mmap_anonymous(None, size, prot, MapFlags::MAP_PRIVATE)? };
+        Ok(Self {
+            start: start.cast(),
+            len: size.get(),
+        })
+    }
+
+    /// The first `len` bytes of a file, which changes along with them.
+    pub fn of_file(file: BorrowedFd<'_>, len: u64) -> nix::Result<Self> {
+        let size = mapping_size(len)?;
+        let prot = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: A new mapping at an address of the kernel's choice disturbs nobody.
+        let start = unsafe { mmap(None, size, prot, MapFlags::MAP_SHARED, file, 0)? };
         Ok(Self {
             start: start.cast(),
             len: size.get(),
@@ -55,6 +64,11 @@ impl HostMemory {
     }
 }
 
+fn mapping_size(len: u64) -> nix::Result<NonZeroUsize> {
+    let size = usize::try_from(len).map_err(|_| Errno::EINVAL)?;
+    NonZeroUsize::new(size).ok_or(Errno::EINVAL)
+}
+
 impl Drop for HostMemory {
     fn drop(&mut self) {
         // SAFETY: The mapping is ours alone and nobody has a reference into it. A machine that
@@ -63,14 +77,16 @@ impl Drop for HostMemory {
     }
 }
 
-/// Gives a machine a memory slot. `userspace` is the memory that the slot names in this process.
+/// Gives a machine a memory slot. `userspace` is where the memory lies that the slot names in this
+/// process.
 pub fn set_slot(
     vm: &VmFd,
     slot: kvm_userspace_memory_region2,
     userspace: &HostMemory,
 ) -> Result<(), kvm_ioctls::Error> {
-    assert_eq!(slot.userspace_addr, userspace.address());
-    assert!(slot.memory_size <= userspace.len as u64);
+    let offset = slot.userspace_addr.checked_sub(userspace.address());
+    let end = offset.and_then(|offset| offset.checked_add(slot.memory_size));
+    assert!(end.is_some_and(|end| end <= userspace.len as u64));
     // SAFETY: The slot lies in a mapping of its own which nothing else uses, so that whatever the
     // machine writes there hits nothing of ours. See `HostMemory::write` for races.
     unsafe { vm.set_user_memory_region2(slot) }

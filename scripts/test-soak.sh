@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What finds the rare things, over and over for MINUTES, in the kernel that watches
+# itself: random operations against a model, storms, failing allocations. Each round
+# has another seed, which it prints.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+export MINUTES=${MINUTES:-30}
+"$scripts/prepare.sh" debug
+"$scripts/boot-test.sh" debug soak $((MINUTES * 60 + 1800))

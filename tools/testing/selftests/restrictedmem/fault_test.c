@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation of every operation fails once, in turn: the operation says
+ * ENOMEM and has changed nothing, or did without; and it works at the next try.
+ * That nothing is lost on the way is for kmemleak to say.
+ */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+
+#include "../kselftest_harness.h"
+
+#include "restrictedmem.h"
+#include "test_consumer.h"
+
+#define FAIL_NTH "/proc/thread-self/fail-nth"
+#define DEBUG "/sys/kernel/debug/"
+#define LARGE 512
+#define PAGES (3 * LARGE)
+
+/* More than any operation has, so that a loop that does not end fails. */
+#define MAX_NTH 2000
+
+static int write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+	close(fd);
+	return ret;
+}
+
+/* Let any allocation fail, and do not print a trace for each. */
+static int prepare_kernel(void)
+{
+	static const char * const settings[][2] = {
+		{ "failslab/ignore-gfp-wait", "N" },
+		{ "failslab/verbose", "0" },
+		{ "fail_page_alloc/ignore-gfp-wait", "N" },
+		{ "fail_page_alloc/ignore-gfp-highmem", "N" },
+		{ "fail_page_alloc/min-order", "0" },
+		{ "fail_page_alloc/verbose", "0" },
+	};
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		snprintf(path, sizeof(path), DEBUG "%s", settings[i][0]);
+		if (write_text(path, settings[i][1]))
+			return -1;
+	}
+	return 0;
+}
+
+/* What the operations work on. */
+struct scene {
+	int fd, a, b;		/* the file, two consumers */
+	int id, other_id;	/* their bindings of the first two thirds */
+	int result;		/* a descriptor or binding that the operation made */
+};
+
+/* Pages 0 and 1 are present, with contents; two thirds are bound by both. */
+static int set_scene(struct scene *scene, unsigned int flags)
+{
+	scene->result = -1;
+	scene->fd = memfd_restricted(flags, -1);
+	scene->a = new_consumer();
+	scene->b = new_consumer();
+	if (scene->fd < 0 || ftruncate(scene->fd, PAGES * page_size()))
+		return -1;
+	scene->id = rm_bind(scene->a, scene->fd, 0, 2 * LARGE, RMTEST_SHARED);
+	scene->other_id = rm_bind(scene->b, scene->fd, 0, 2 * LARGE, RMTEST_SHARED);
+	if (scene->id < 0 || scene->other_id < 0)
+		return -1;
+	return rm_fill(scene->a, scene->id, 0, 2, 0x5a);
+}
+
+static void clear_scene(struct scene *scene)
+{
+	close(scene->a);
+	close(scene->b);
+	close(scene->fd);
+}
+
+static int op_create(struct scene *scene)
+{
+	scene->result = memfd_restricted(RMFD_CLOEXEC, -1);
+	return scene->result;
+}
+
+static int op_create_large(struct scene *scene)
+{
+	scene->result = memfd_restricted(RMFD_HUGEPAGE, -1);
+	return scene->result;
+}
+
+static int op_reserve(struct scene *scene)
+{
+	return reserve(scene->fd, 2 * LARGE + 3, 2 * LARGE + 40);
+}
+
+static int op_bind(struct scene *scene)
+{
+	scene->result = rm_bind(scene->b, scene->fd, 2 * LARGE + 1, 2 * LARGE + 9,
+				RMTEST_EXCLUSIVE);
+	return scene->result;
+}
+
+static int op_touch(struct scene *scene)
+{
+	return rm_get(scene->a, scene->id, LARGE + 300) < 0 ? -1 : 0;
+}
+
+static int op_punch(struct scene *scene)
+{
+	return punch(scene->fd, 4, 9);
+}
+
+static int op_seek(struct scene *scene)
+{
+	return lseek(scene->fd, 0, SEEK_DATA) < 0 ? -1 : 0;
+}
+
+static int op_unbind(struct scene *scene)
+{
+	return rm_unbind(scene->a, scene->id);
+}
+
+FIXTURE(fault) {
+};
+
+FIXTURE_VARIANT(fault) {
+	int (*operation)(struct scene *scene);
+	unsigned int flags;
+	/* It has nothing to allocate, or does without. */
+	bool must_succeed;
+};
+
+FIXTURE_VARIANT_ADD(fault, create)
+{
+	.operation = op_create,
+};
+
+FIXTURE_VARIANT_ADD(fault, create_large)
+{
+	.operation = op_create_large,
+};
+
+FIXTURE_VARIANT_ADD(fault, reserve)
+{
+	.operation = op_reserve,
+};
+
+FIXTURE_VARIANT_ADD(fault, reserve_large)
+{
+	.operation = op_reserve,
+	.flags = RMFD_HUGEPAGE,
+};
+
+FIXTURE_VARIANT_ADD(fault, bind)
+{
+	.operation = op_bind,
+};
+
+FIXTURE_VARIANT_ADD(fault, touch)
+{
+	.operation = op_touch,
+};
+
+FIXTURE_VARIANT_ADD(fault, touch_large)
+{
+	.operation = op_touch,
+	.flags = RMFD_HUGEPAGE,
+};
+
+FIXTURE_VARIANT_ADD(fault, punch)
+{
+	.operation = op_punch,
+};
+
+FIXTURE_VARIANT_ADD(fault, punch_large)
+{
+	.operation = op_punch,
+	.flags = RMFD_HUGEPAGE,
+};
+
+FIXTURE_VARIANT_ADD(fault, seek)
+{
+	.operation = op_seek,
+	.must_succeed = true,
+};
+
+FIXTURE_VARIANT_ADD(fault, unbind)
+{
+	.operation = op_unbind,
+	.must_succeed = true,
+};
+
+FIXTURE_SETUP(fault)
+{
+	if (access(FAIL_NTH, W_OK) || prepare_kernel())
+		SKIP(return, "no fault injection in this kernel");
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+}
+
+TEST_F_TIMEOUT(fault, at_each_allocation, 280)
+{
+	int failures = 0, spared = 0, nth;
+
+	for (nth = 1; nth < MAX_NTH; nth++) {
+		int fail = open(FAIL_NTH, O_RDWR), ret, error;
+		struct rmtest_counters before, after;
+		char number[16], left[16] = {};
+		struct scene scene;
+		long pages;
+
+		ASSERT_LE(0, fail);
+		ASSERT_EQ(0, set_scene(&scene, variant->flags));
+		before = rm_counters(scene.b);
+		pages = pages_of(scene.fd);
+
+		snprintf(number, sizeof(number), "%d", nth);
+		ASSERT_EQ(strlen(number), write(fail, number, strlen(number)));
+		ret = variant->operation(&scene);
+		error = errno;
+		ASSERT_LT(0, pread(fail, left, sizeof(left) - 1, 0));
+		ASSERT_EQ(1, pwrite(fail, "0", 1, 0));
+		close(fail);
+
+		if (ret < 0) {
+			ASSERT_EQ(ENOMEM, error)
+				TH_LOG("allocation %d: %s", nth, strerror(error));
+			after = rm_counters(scene.b);
+			ASSERT_FALSE(variant->must_succeed)
+				TH_LOG("allocation %d", nth);
+			ASSERT_EQ(pages, pages_of(scene.fd))
+				TH_LOG("allocation %d", nth);
+			ASSERT_EQ(before.bindings, after.bindings);
+			ASSERT_EQ(after.starts, after.ends)
+				TH_LOG("allocation %d", nth);
+			ASSERT_EQ(0x5a, rm_look(scene.a, scene.id, 1))
+				TH_LOG("allocation %d", nth);
+			failures++;
+			ASSERT_LE(0, variant->operation(&scene))
+				TH_LOG("after allocation %d failed: %s", nth, strerror(errno));
+		} else if (atoi(left) == 0) {
+			spared++;
+		}
+		if (scene.result >= 0 && (variant->operation == op_create ||
+					  variant->operation == op_create_large))
+			close(scene.result);
+		clear_scene(&scene);
+		if (atoi(left) != 0)
+			break;
+	}
+
+	TH_LOG("%d allocations: %d failures, %d that it did without", nth - 1, failures,
+	       spared);
+	ASSERT_GT(MAX_NTH, nth);
+	if (!variant->must_succeed)
+		EXPECT_LT(0, failures + spared);
+	/* Without a large page there are small ones. */
+	if (!variant->must_succeed && !variant->flags)
+		EXPECT_LT(0, failures);
+}
+
+TEST_HARNESS_MAIN
