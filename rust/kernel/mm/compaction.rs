@@ -41,8 +41,8 @@ fn is_allowed() -> bool {
 ///
 /// # Errors
 ///
-/// [`EAGAIN`] if the administrator does not want applications to wait for large pages; [`ENOMEM`] if
-/// there is no such block to be had.
+/// [`EAGAIN`] if the administrator does not want applications to wait for large pages;
+/// [`ENOMEM`] if there is no such block to be had.
 pub fn make_room(order: u32) -> Result {
     const GFP: bindings::gfp_t = bindings::GFP_KERNEL & !(1 << bindings::___GFP_KSWAPD_RECLAIM_BIT)
         | 1 << bindings::___GFP_HARDWALL_BIT
