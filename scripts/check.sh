@@ -121,6 +121,13 @@ check_man-page() {
 
 check_readme() {
 	"$scripts/readme-examples.sh"
+	cd "$repo"
+	# What README.md quotes of a table is what the table says.
+	sed -nE 's/^<!-- ([^ ]+) -->$/\1/p' README.md | { grep '/README\.md$' || echo "no tables"; } |
+		while read -r page; do
+			sed -n "\\|^<!-- $page -->$|,/^$/p" README.md | { grep '^|' || echo "no rows of $page"; } |
+				{ grep -vxFf "$page" 2>&1 || true; }
+		done | none .
 }
 
 # The core serves any consumer and names none.

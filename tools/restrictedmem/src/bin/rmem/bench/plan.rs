@@ -239,7 +239,7 @@ fn binding_works(scale: &Scale) -> Group {
             "By ioctls of the test consumer, which holds that many bindings of one page each, all \
                 of one file. Its own work, a search for a number and a line in a log, is included."
                 .into(),
-        noun: " bindings",
+        noun: " bound",
         baseline: FEW_BINDINGS.to_string(),
         works: vec![
             time("bind", "bind one more"),

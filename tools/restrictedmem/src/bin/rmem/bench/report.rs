@@ -186,7 +186,7 @@ impl<'a> Report<'a> {
         let mut table = format!("| | {guest} | {large} | |\n|---|---|---|---|\n");
         for group in &self.groups {
             for work in &group.works {
-                if !["reserve", "touch", "touch-exits"].contains(&work.id.as_str()) {
+                if !["reserve", "touch", "touch-exits", "again"].contains(&work.id.as_str()) {
                     continue;
                 }
                 let unit = self.unit_of(work);
@@ -296,7 +296,7 @@ fn amount(value: f64, unit: Unit) -> String {
                 name = next;
             }
         }
-        format!("{} {name}", digits(value))
+        format!("{} {name}", digits(value)).trim_end().to_owned()
     };
     match unit {
         Unit::Nanoseconds => scaled(["ns", "µs", "ms", "s"]),
