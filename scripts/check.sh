@@ -193,7 +193,9 @@ check_promises() {
 	[ "$missing" -eq 0 ]
 }
 
-check_setup-messages() { "$scripts/setup-messages.sh"; }
+check_setup-messages() {
+	"$scripts/setup-messages.sh"
+}
 
 check_places() {
 	files . ':!*Cargo.lock'

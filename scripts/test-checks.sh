@@ -8,7 +8,7 @@ set -euo pipefail
 "$scripts/apply.sh"
 tally "check: series applies" 1 0 0
 
-sed -n 's/^check_\(.*\)() {/\1/p' "$scripts/check.sh" | while read -r name; do
+sed -n 's/^check_\([^(]*\)() {.*/\1/p' "$scripts/check.sh" | while read -r name; do
 	if "$scripts/check.sh" "$name" > "$logs/check-$name.log" 2>&1 < /dev/null; then
 		tally "check: $name" 1 0 0
 	else
