@@ -19,7 +19,7 @@
 #define PAGES 16
 
 /* How long a slow machine may take. */
-#define SECONDS 30
+#define SECONDS 60
 
 static const struct {
 	const char *name;
