@@ -10,6 +10,7 @@
 
 #include "../kselftest_harness.h"
 #include "restrictedmem.h"
+#include "text.h"
 #include "load.h"
 
 #define MIB	(1024L * 1024)
@@ -20,18 +21,12 @@
 
 #define CGROUPS	"/sys/fs/cgroup"
 
-static int write_text(const char *folder, const char *name, const char *text)
+static int set_in(const char *folder, const char *name, const char *text)
 {
 	char path[128];
-	int fd, error;
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -1;
-	error = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
-	close(fd);
-	return error;
+	return write_text(path, text);
 }
 
 FIXTURE(charge) {
@@ -61,8 +56,8 @@ static void limit(const char *cgroup, long bytes)
 	char text[32];
 
 	snprintf(text, sizeof(text), "%ld", bytes);
-	write_text(cgroup, "memory.max", text);
-	write_text(cgroup, "memory.swap.max", "0");
+	set_in(cgroup, "memory.max", text);
+	set_in(cgroup, "memory.swap.max", "0");
 }
 
 /* Have a new process of the cgroup reserve memory: its exit status, or 256. */
@@ -72,7 +67,7 @@ static int reserve_inside(const char *cgroup, int fd, long len)
 	int status;
 
 	if (!child) {
-		if (write_text(cgroup, "cgroup.procs", "0"))
+		if (set_in(cgroup, "cgroup.procs", "0"))
 			_exit(255);
 		_exit(fallocate(fd, RESERVE, 0, len) ? errno : 0);
 	}
@@ -92,7 +87,7 @@ FIXTURE_SETUP(charge)
 		SKIP(return, NO_RESTRICTEDMEM);
 	if (geteuid() != 0)
 		SKIP(return, "needs root");
-	write_text(CGROUPS, "cgroup.subtree_control", "+memory");
+	set_in(CGROUPS, "cgroup.subtree_control", "+memory");
 	snprintf(self->cgroup, sizeof(self->cgroup), CGROUPS "/restrictedmem-%d", getpid());
 	if (mkdir(self->cgroup, 0700))
 		SKIP(return, "cannot make a cgroup in " CGROUPS);
@@ -106,7 +101,7 @@ FIXTURE_SETUP(charge)
 	self->creator = fork();
 	ASSERT_LE(0, self->creator);
 	if (!self->creator) {
-		int fd = write_text(self->cgroup, "cgroup.procs", "0") ? -1 : new_sized_file(SIZE);
+		int fd = set_in(self->cgroup, "cgroup.procs", "0") ? -1 : new_sized_file(SIZE);
 
 		byte = fd;
 		if (write(pipes[1], &byte, 1) != 1)

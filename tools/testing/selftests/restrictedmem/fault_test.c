@@ -10,6 +10,7 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "text.h"
 #include "test_consumer.h"
 
 #define FAIL_NTH "/proc/thread-self/fail-nth"
@@ -19,17 +20,6 @@
 
 /* More than any operation has, so that a loop that does not end fails. */
 #define MAX_NTH 2000
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return -1;
-	ret = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
-	close(fd);
-	return ret;
-}
 
 /* Let any allocation fail, and do not print a trace for each. */
 static int prepare_kernel(void)

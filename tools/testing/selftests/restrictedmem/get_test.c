@@ -7,6 +7,7 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "text.h"
 #include "test_consumer.h"
 
 #define PAGES 64
@@ -109,18 +110,17 @@ TEST_F(get, order_of_a_small_page)
 TEST_F(get, survives_drop_caches)
 {
 	long pfn = rm_get(self->a, self->id, 10);
-	int drop = open("/proc/sys/vm/drop_caches", O_WRONLY);
+	const char *drop = "/proc/sys/vm/drop_caches";
 	int id;
 
-	if (drop < 0)
+	if (access(drop, W_OK))
 		SKIP(return, "no /proc/sys/vm/drop_caches");
 	ASSERT_EQ(0, rm_fill(self->a, self->id, 10, 11, 0x42));
 	/* Present, but never written to. */
 	ASSERT_NE(-1, rm_get(self->a, self->id, 11));
 	/* Only reserved. */
 	ASSERT_EQ(0, reserve(self->fd, 12, 13));
-	ASSERT_EQ(1, write(drop, "3", 1));
-	close(drop);
+	ASSERT_EQ(0, write_text(drop, "3"));
 
 	EXPECT_EQ(3, pages_of(self->fd))
 		TH_LOG("nothing is dropped");
@@ -131,9 +131,7 @@ TEST_F(get, survives_drop_caches)
 
 	/* Unbound, too. */
 	ASSERT_EQ(0, rm_unbind(self->a, self->id));
-	drop = open("/proc/sys/vm/drop_caches", O_WRONLY);
-	ASSERT_EQ(1, write(drop, "3", 1));
-	close(drop);
+	ASSERT_EQ(0, write_text(drop, "3"));
 	id = rm_bind(self->a, self->fd, 8, 24, SHRD);
 	EXPECT_EQ(0x42, rm_look(self->a, id, 10));
 }
@@ -142,16 +140,13 @@ TEST_F(get, stays_where_it_is)
 {
 	const char *compact = "/proc/sys/vm/compact_memory";
 	long pfns[16];
-	int fd;
 
 	if (access(compact, W_OK))
 		SKIP(return, "there is no compaction");
 	for (int i = 0; i < 16; i++)
 		pfns[i] = rm_get(self->a, self->id, 8 + i);
 	for (int i = 0; i < 5; i++) {
-		fd = open(compact, O_WRONLY);
-		ASSERT_EQ(1, write(fd, "1", 1));
-		close(fd);
+		ASSERT_EQ(0, write_text(compact, "1"));
 	}
 	for (int i = 0; i < 16; i++) {
 		EXPECT_EQ(pfns[i], rm_get(self->a, self->id, 8 + i))

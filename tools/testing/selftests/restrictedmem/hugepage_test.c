@@ -11,43 +11,15 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "text.h"
 #include "test_consumer.h"
 
-#define THP "/sys/kernel/mm/transparent_hugepage/"
+#define DEFRAG "/sys/kernel/mm/transparent_hugepage/defrag"
+#define PROACTIVENESS "/proc/sys/vm/compaction_proactiveness"
 #define EXCL RMTEST_EXCLUSIVE
 
 #define ORDER 9
 #define LARGE 512
-
-/* The word in brackets of a file of THP. */
-static int read_choice(const char *path, char *choice, size_t size)
-{
-	char line[256] = {}, *from, *to;
-	int fd = open(path, O_RDONLY);
-
-	if (fd < 0)
-		return -1;
-	if (read(fd, line, sizeof(line) - 1) < 0)
-		line[0] = '\0';
-	close(fd);
-	from = strchr(line, '[');
-	to = strchr(line, ']');
-	if (!from || !to)
-		return -1;
-	snprintf(choice, size, "%.*s", (int)(to - from - 1), from + 1);
-	return 0;
-}
-
-static int choose(const char *path, const char *choice)
-{
-	int fd = open(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return -1;
-	ret = write(fd, choice, strlen(choice)) == (ssize_t)strlen(choice) ? 0 : -1;
-	close(fd);
-	return ret;
-}
 
 /* A file of so many pages, with flags. */
 static int new_file(unsigned int flags, uint64_t pages)
@@ -63,28 +35,33 @@ static int new_file(unsigned int flags, uint64_t pages)
 
 FIXTURE(hugepage) {
 	int consumer;
-	char enabled[32], defrag[32];
+	char enabled[32], defrag[32], proactiveness[32];
 };
 
 FIXTURE_SETUP(hugepage)
 {
-	if (read_choice(THP "shmem_enabled", self->enabled, sizeof(self->enabled)) ||
-	    read_choice(THP "defrag", self->defrag, sizeof(self->defrag)))
+	if (!read_choice(LARGE_POLICY, self->enabled, sizeof(self->enabled)) ||
+	    !read_choice(DEFRAG, self->defrag, sizeof(self->defrag)))
 		SKIP(return, "this kernel has no large pages");
 	if (geteuid())
 		SKIP(return, "sets policies of the whole machine");
 	if (!have_test_consumer())
 		SKIP(return, NO_TEST_CONSUMER);
-	ASSERT_EQ(0, choose(THP "shmem_enabled", "never"));
-	ASSERT_EQ(0, choose(THP "defrag", "madvise"));
+	ASSERT_EQ(0, write_text(LARGE_POLICY, "never"));
+	ASSERT_EQ(0, write_text(DEFRAG, "madvise"));
+	/* The kernel's own effort, every half a second, must not count as ours. */
+	snprintf(self->proactiveness, sizeof(self->proactiveness), "%lld",
+		 read_number(PROACTIVENESS));
+	ASSERT_EQ(0, write_text(PROACTIVENESS, "0"));
 	self->consumer = new_consumer();
 	ASSERT_LE(0, self->consumer);
 }
 
 FIXTURE_TEARDOWN(hugepage)
 {
-	choose(THP "shmem_enabled", self->enabled);
-	choose(THP "defrag", self->defrag);
+	write_text(LARGE_POLICY, self->enabled);
+	write_text(DEFRAG, self->defrag);
+	write_text(PROACTIVENESS, self->proactiveness);
 }
 
 TEST_F(hugepage, is_for_those_who_ask)
@@ -140,7 +117,7 @@ TEST_F(hugepage, is_a_wish_that_the_administrator_may_deny)
 {
 	int fd, id;
 
-	ASSERT_EQ(0, choose(THP "shmem_enabled", "deny"));
+	ASSERT_EQ(0, write_text(LARGE_POLICY, "deny"));
 	fd = new_file(RMFD_HUGEPAGE, 2 * LARGE);
 	ASSERT_LE(0, fd);
 	id = rm_bind(self->consumer, fd, 0, 2 * LARGE, EXCL);
@@ -198,21 +175,25 @@ TEST_F_TIMEOUT(hugepage, is_worth_an_effort, 240)
 	enum { BLOCKS = 16 };
 	const size_t half = read_key("/proc/meminfo", "MemAvailable:") * 512 &
 			    ~(LARGE * page_size() - 1);
-	int filler, fd, id, filler_id, lazy, n;
-	uint64_t blocks = half / page_size() / LARGE;
+	int filler, fd, id, filler_id, lazy, n, small = 0;
+	uint64_t blocks = 2 * half / page_size() / LARGE;
 
 	ASSERT_LT(0, blocks);
 	ASSERT_NE(NULL, fragment(half));
 
-	/* What is still in one piece goes to another file. */
-	ASSERT_EQ(0, choose(THP "defrag", "never"));
+	/*
+	 * What is still in one piece goes to another file. One block that stays
+	 * small says little: pieces come together by themselves, and more memory
+	 * is free than MemAvailable counts.
+	 */
+	ASSERT_EQ(0, write_text(DEFRAG, "never"));
 	filler = new_file(RMFD_HUGEPAGE, blocks * LARGE);
 	ASSERT_LE(0, filler);
 	filler_id = rm_bind(self->consumer, filler, 0, blocks * LARGE, EXCL);
 	ASSERT_LT(0, filler_id);
-	for (n = 0; n < blocks; n++)
-		if (rm_order(self->consumer, filler_id, n * LARGE) != ORDER)
-			break;
+	for (n = 0; n < blocks && small < BLOCKS; n++)
+		small = rm_order(self->consumer, filler_id, n * LARGE) == ORDER ? 0 : small + 1;
+	ASSERT_EQ(BLOCKS, small);
 
 	fd = new_file(RMFD_HUGEPAGE, BLOCKS * LARGE);
 	ASSERT_LE(0, fd);
@@ -220,7 +201,7 @@ TEST_F_TIMEOUT(hugepage, is_worth_an_effort, 240)
 	lazy = count_large(self->consumer, id, BLOCKS);
 	ASSERT_EQ(0, punch(fd, 0, BLOCKS * LARGE));
 
-	ASSERT_EQ(0, choose(THP "defrag", "madvise"));
+	ASSERT_EQ(0, write_text(DEFRAG, "madvise"));
 	n = count_large(self->consumer, id, BLOCKS);
 	TH_LOG("%d of %d blocks are large, %d without an effort", n, BLOCKS, lazy);
 	EXPECT_LT(lazy, BLOCKS / 2);

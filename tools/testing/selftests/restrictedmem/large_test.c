@@ -7,10 +7,10 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "text.h"
 #include "load.h"
 #include "test_consumer.h"
 
-#define POLICY "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 #define INJECT "/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define EXCL RMTEST_EXCLUSIVE
 #define SHRD RMTEST_SHARED
@@ -19,17 +19,6 @@
 #define LARGE 512
 #define PAGES (4 * LARGE)
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return -1;
-	ret = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
-	close(fd);
-	return ret;
-}
-
 FIXTURE(large) {
 	int fd, a, b, id;
 	char policy[32];
@@ -37,33 +26,20 @@ FIXTURE(large) {
 
 FIXTURE_SETUP(large)
 {
-	char line[256] = {}, *from, *to;
-	int fd = open(POLICY, O_RDONLY);
-
-	if (fd < 0 || read(fd, line, sizeof(line) - 1) <= 0)
-		SKIP(return, "there is no " POLICY);
-	close(fd);
-	from = strchr(line, '[');
-	to = strchr(line, ']');
-	ASSERT_TRUE(from && to && to - from < sizeof(self->policy));
-	memcpy(self->policy, from + 1, to - from - 1);
-	self->policy[to - from - 1] = '\0';
-
 	if (!have_test_consumer())
 		SKIP(return, NO_TEST_CONSUMER);
 	self->a = new_consumer();
 	ASSERT_LE(0, self->a);
 	self->b = new_consumer();
 	ASSERT_LE(0, self->b);
-	if (write_text(POLICY, "always"))
-		SKIP(return, "cannot write " POLICY);
-	write_text("/proc/sys/vm/compact_memory", "1");
+	if (!want_large(self->policy, sizeof(self->policy)))
+		SKIP(return, "cannot change " LARGE_POLICY);
 	self->fd = new_sized_file(PAGES * page_size());
 	ASSERT_LE(0, self->fd);
 	self->id = rm_bind(self->a, self->fd, 0, PAGES, SHRD);
 	ASSERT_LT(0, self->id);
 	if (rm_order(self->a, self->id, LARGE) != ORDER) {
-		write_text(POLICY, self->policy);
+		write_text(LARGE_POLICY, self->policy);
 		SKIP(return, "no large folio to be had");
 	}
 	ASSERT_EQ(0, rm_reset(self->a));
@@ -72,7 +48,7 @@ FIXTURE_SETUP(large)
 FIXTURE_TEARDOWN(large)
 {
 	if (self->policy[0])
-		write_text(POLICY, self->policy);
+		write_text(LARGE_POLICY, self->policy);
 	close(self->a);
 	close(self->b);
 	close(self->fd);

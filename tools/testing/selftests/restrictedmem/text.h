@@ -50,24 +50,31 @@ static inline int write_text(const char *path, const char *text)
 	return ret;
 }
 
+/* The word in brackets of a file such as "always [madvise] never". */
+static inline bool read_choice(const char *path, char *choice, size_t size)
+{
+	char *text = read_text(path);
+	char *from = text ? strchr(text, '[') : NULL;
+	size_t len = from ? strcspn(++from, "]") : 0;
+	bool found = len && len < size;
+
+	if (found) {
+		memcpy(choice, from, len);
+		choice[len] = '\0';
+	}
+	free(text);
+	return found;
+}
+
 #define LARGE_POLICY "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 /* Asks for large folios from now on, and keeps the policy that was there before. */
 static inline bool want_large(char *before, size_t size)
 {
-	char *text = read_text(LARGE_POLICY);
-	char *from = text ? strchr(text, '[') : NULL;
-	size_t len = from ? strcspn(++from, "]") : 0;
-	bool done = false;
-
-	if (len && len < size) {
-		memcpy(before, from, len);
-		before[len] = '\0';
-		done = !write_text(LARGE_POLICY, "always");
-		write_text("/proc/sys/vm/compact_memory", "1");
-	}
-	free(text);
-	return done;
+	if (!read_choice(LARGE_POLICY, before, size) || write_text(LARGE_POLICY, "always"))
+		return false;
+	write_text("/proc/sys/vm/compact_memory", "1");
+	return true;
 }
 
 /* The n-th line, from 0, that begins with some text; NULL if there are less. */

@@ -13,6 +13,7 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "text.h"
 #include "test_consumer.h"
 
 #define PAGES 64		/* of the whole mount */
@@ -269,15 +270,9 @@ TEST_F(usermnt, who_may_create_files_needs_no_privilege)
 static int write_map(pid_t pid, const char *name, const char *map)
 {
 	char path[64];
-	int fd, ret;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -1;
-	ret = write(fd, map, strlen(map)) == (ssize_t)strlen(map) ? 0 : -1;
-	close(fd);
-	return ret;
+	return write_text(path, map);
 }
 
 /*
