@@ -145,9 +145,8 @@ TEST_F(get, stays_where_it_is)
 		SKIP(return, "there is no compaction");
 	for (int i = 0; i < 16; i++)
 		pfns[i] = rm_get(self->a, self->id, 8 + i);
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 5; i++)
 		ASSERT_EQ(0, write_text(compact, "1"));
-	}
 	for (int i = 0; i < 16; i++) {
 		EXPECT_EQ(pfns[i], rm_get(self->a, self->id, 8 + i))
 			TH_LOG("nobody keeps a reference, but a device may have mapped it");
