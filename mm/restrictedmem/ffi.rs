@@ -143,6 +143,12 @@ pub(crate) fn killed() -> bool {
     unsafe { bindings::restrictedmem_killed() }
 }
 
+/// Returns whether restricted memory counts as locked memory.
+pub(crate) fn counts_as_locked() -> bool {
+    // SAFETY: Always sound to call.
+    unsafe { bindings::restrictedmem_memlock() }
+}
+
 /// Lets somebody else run if it is their turn.
 pub(crate) fn cond_resched() {
     // SAFETY: We are in process context and may sleep.

@@ -3,12 +3,17 @@
 //! The state of one restricted file, from its creation to its eviction.
 
 use kernel::{
-    mm::address_space::InvalidateLocked,
+    mm::{
+        address_space::InvalidateLocked,
+        memlock::LockedMemory, //
+    },
     new_mutex,
+    page::PAGE_SHIFT,
     prelude::*,
     sync::{
         Mutex,
-        MutexGuard, //
+        MutexGuard,
+        SetOnce, //
     },
 };
 
@@ -44,6 +49,8 @@ pub(crate) struct RestrictedFile {
     pub(crate) counters: Counters,
 
     pub(crate) memory: Tmpfs,
+    /// All of it, if it counts as locked memory of whoever set the size.
+    locked: SetOnce<LockedMemory>,
     pub(crate) bindings: InvalidateLocked<Bindings>,
 
     /// Held by whoever reserves, until it has succeeded or has undone what it did: a second caller
@@ -71,6 +78,7 @@ impl RestrictedFile {
                 owner: Owner::current(),
                 counters: Counters::new(),
                 memory,
+                locked: SetOnce::new(),
                 bindings,
                 reserving <- new_mutex!((), "restrictedmem reserve"),
                 touching <- pin_init::pin_init_array_from_fn(
@@ -97,6 +105,17 @@ impl RestrictedFile {
         }
 
         Ok(pages.end)
+    }
+
+    /// Sets the size, which was checked. The caller still holds the lock of the inode.
+    pub(crate) fn set_size(&self, pages: usize) -> Result {
+        // By size and at once, as for `memfd_secret()`: who touches memory first, and when, is up
+        // to consumers, and they cannot know whose limit it is.
+        if ffi::counts_as_locked() {
+            self.locked.populate(LockedMemory::new(pages << PAGE_SHIFT)?);
+        }
+        self.memory.set_size(pages);
+        Ok(())
     }
 
     /// Locks the first touch of the block around a page.

@@ -46,4 +46,7 @@ int restrictedmem_pin(unsigned long addr, int nr, struct page **pages);
 void restrictedmem_copy_pinned(struct page *to, struct page **from,
 			       size_t offset);
 
+/* sysctl.c */
+bool restrictedmem_memlock(void);
+
 #endif /* _MM_RESTRICTEDMEM_INTERNAL_H */

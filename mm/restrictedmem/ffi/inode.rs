@@ -213,7 +213,7 @@ unsafe extern "C" fn setattr(
         let pages = state.check_size(bytes)?;
         // SAFETY: As above. This applies RLIMIT_FSIZE.
         to_result(unsafe { bindings::inode_newsize_ok(inode, bytes) })?;
-        state.memory.set_size(pages);
+        state.set_size(pages)?;
         // SAFETY: As above.
         unsafe { bindings::i_size_write(inode, bytes) };
         Ok(0)

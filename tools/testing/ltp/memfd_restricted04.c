@@ -6,8 +6,8 @@
  * - RLIMIT_FSIZE limits the size, with EFBIG and SIGXFSZ as for any file, and a
  *   size that it refuses does not count
  * - RLIMIT_FSIZE limits neither memory that is reserved nor holes
- * - RLIMIT_MEMLOCK does not count the memory; a limit for it is that of the
- *   memory cgroup
+ * - RLIMIT_MEMLOCK does not count the memory, unless vm.memfd_restricted_memlock
+ *   is set; a limit for it is that of the memory cgroup
  */
 
 #define _GNU_SOURCE

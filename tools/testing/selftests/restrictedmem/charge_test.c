@@ -246,6 +246,77 @@ TEST(rlimit_memlock_is_not_looked_at)
 	EXPECT_ALLOWED(fallocate(fd, RESERVE, 0, MIB), "not locked memory by default");
 }
 
+#define MEMLOCK "/proc/sys/vm/memfd_restricted_memlock"
+
+FIXTURE(memlock) {
+	int early;	/* has its size since before the memory counted */
+};
+
+FIXTURE_SETUP(memlock)
+{
+	struct rlimit limit = { 8 * MIB, 8 * MIB };
+
+	if (access(MEMLOCK, W_OK))
+		SKIP(return, "cannot write " MEMLOCK);
+	self->early = new_sized_file(SIZE);
+	ASSERT_LE(0, self->early);
+	ASSERT_EQ(0, write_text(MEMLOCK, "1"));
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+}
+
+/* In the parent: the tests below may become nobody, who cannot set it back. */
+FIXTURE_TEARDOWN_PARENT(memlock)
+{
+	write_text(MEMLOCK, "0");
+}
+
+TEST_F(memlock, counts_where_the_administrator_says_so)
+{
+	int one = memfd_restricted(0, -1), other = memfd_restricted(0, -1);
+
+	ASSERT_LE(0, one);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, become_nobody());
+
+	EXPECT_REFUSED(ftruncate(one, 8 * MIB + page_size()), "above the limit", ENOMEM);
+	EXPECT_EQ(0, size_of(one));
+	EXPECT_ALLOWED(ftruncate(one, 8 * MIB), "a size that was refused does not count");
+	EXPECT_REFUSED(ftruncate(other, page_size()), "both are above", ENOMEM);
+	EXPECT_REFUSED(ftruncate(one, page_size()), "the size is set", EPERM);
+
+	/* A file that never counted gives nothing back. */
+	EXPECT_EQ(0, close(self->early));
+	EXPECT_REFUSED(ftruncate(other, page_size()), "still above", ENOMEM);
+	EXPECT_EQ(0, close(one));
+	EXPECT_ALLOWED(ftruncate(other, 8 * MIB), "the other one is gone");
+}
+
+TEST_F(memlock, is_given_back_to_whoever_set_the_size)
+{
+	int one = memfd_restricted(0, -1), other = memfd_restricted(0, -1);
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(become_nobody() || ftruncate(one, 8 * MIB));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_EQ(8 * MIB, size_of(one));
+
+	/* Root has the last descriptor. */
+	EXPECT_EQ(0, close(one));
+	ASSERT_EQ(0, become_nobody());
+	EXPECT_ALLOWED(ftruncate(other, 8 * MIB), "nothing of nobody's is left");
+}
+
+TEST_F(memlock, does_not_limit_the_privileged)
+{
+	int fd = new_sized_file(SIZE);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(SIZE, size_of(fd));
+}
+
 TEST(a_size_is_no_promise_of_memory)
 {
 	long long before = read_key("/proc/meminfo", "Committed_AS:");
