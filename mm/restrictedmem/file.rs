@@ -5,7 +5,8 @@
 use kernel::{
     mm::{
         address_space::InvalidateLocked,
-        memlock::LockedMemory, //
+        memlock::LockedMemory,
+        mempolicy::UserPolicy, //
     },
     new_mutex,
     page::PAGE_SHIFT,
@@ -116,6 +117,14 @@ impl RestrictedFile {
         }
         self.memory.set_size(pages);
         Ok(())
+    }
+
+    /// Sets where the memory of a range comes from, from now on.
+    pub(crate) fn set_policy(&self, range: Pages, policy: &UserPolicy) -> Result {
+        if range.is_empty() || range.end > self.memory.size() {
+            return Err(EINVAL);
+        }
+        self.memory.set_policy(range, policy)
     }
 
     /// Locks the first touch of the block around a page.

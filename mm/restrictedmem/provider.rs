@@ -3,9 +3,12 @@
 //! Where the memory of a file comes from.
 
 use kernel::{
-    mm::folio::{
-        Folio,
-        LockedFolio, //
+    mm::{
+        folio::{
+            Folio,
+            LockedFolio, //
+        },
+        mempolicy::UserPolicy, //
     },
     prelude::*,
     sync::aref::ARef, //
@@ -27,6 +30,9 @@ pub(crate) trait Provider: Send + Sync {
 
     /// Returns how much memory there is, in units of 512 bytes.
     fn blocks(&self) -> u64;
+
+    /// Sets where the memory of a range comes from, if it is not there already.
+    fn set_policy(&self, range: Pages, policy: &UserPolicy) -> Result;
 
     /// Looks up the folio at a page without waiting for anything.
     fn lookup(&self, index: usize) -> Option<ARef<Folio>>;

@@ -11,6 +11,7 @@ use kernel::{
             LockedFolio, //
         },
         memcg::MemCgroup,
+        mempolicy::UserPolicy,
         shmem::{
             ShmemFile,
             ShmemMount, //
@@ -179,6 +180,10 @@ impl Provider for Tmpfs {
 
     fn blocks(&self) -> u64 {
         self.file.inode().blocks()
+    }
+
+    fn set_policy(&self, range: Pages, policy: &UserPolicy) -> Result {
+        self.file.set_policy(range, policy)
     }
 
     #[inline]

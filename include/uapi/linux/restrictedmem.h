@@ -53,9 +53,32 @@ struct rmfd_load_fd {
 	__u32 reserved;
 };
 
+/**
+ * struct rmfd_mbind - where the memory of a range comes from, as of now
+ * @offset: Where in the file, in bytes; a multiple of the page size.
+ * @len: How much, in bytes; a multiple of the page size above zero.
+ * @nodemask: Address of a bitmap of nodes, by the rules of mbind(2).
+ * @maxnode: How many bits it has, by the rules of mbind(2).
+ * @mode: A mode of mbind(2) and its flags.
+ * @flags: 0; anything else is -EINVAL. Memory that is there stays where it is.
+ * @size: sizeof(struct rmfd_mbind), by the rules of struct rmfd_load.
+ * @reserved: 0; anything else is -EINVAL.
+ */
+struct rmfd_mbind {
+	__u64 offset;
+	__u64 len;
+	__u64 nodemask;
+	__u64 maxnode;
+	__u32 mode;
+	__u32 flags;
+	__u32 size;
+	__u32 reserved;
+};
+
 #define RMFD_IOC		0xBB
 
 #define RMFD_LOAD		_IOWR(RMFD_IOC, 0x00, struct rmfd_load)
 #define RMFD_LOAD_FD		_IOWR(RMFD_IOC, 0x01, struct rmfd_load_fd)
+#define RMFD_MBIND		_IOW(RMFD_IOC, 0x02, struct rmfd_mbind)
 
 #endif /* _UAPI_LINUX_RESTRICTEDMEM_H */

@@ -13,7 +13,11 @@ use kernel::{
         c_uint,
         c_ulong, //
     },
-    ioctl::_IOWR,
+    ioctl::{
+        _IOW,
+        _IOWR, //
+    },
+    mm::mempolicy::UserPolicy,
     page::PAGE_SHIFT,
     prelude::*,
     uaccess::{
@@ -44,26 +48,41 @@ use crate::{
     }, //
 };
 
-/// What is copied from and to user space. What it does not name, only the kernel has an opinion of.
+/// What is copied from user space, and says itself how large it is.
 ///
 /// # Safety
 ///
-/// All values of all bytes are valid, and the offsets are those of a `u32` and of a `u64`.
+/// All values of all bytes are valid, and the offset is that of a `u32`.
 unsafe trait Args: Sized {
     const SIZE_AT: usize;
+}
+
+/// What also says how far the kernel has come, in a `u64`.
+trait Progress: Args {
     const DONE_AT: usize;
 }
 
 // SAFETY: It consists of integers.
 unsafe impl Args for bindings::rmfd_load {
     const SIZE_AT: usize = offset_of!(Self, size);
+}
+
+impl Progress for bindings::rmfd_load {
     const DONE_AT: usize = offset_of!(Self, done);
 }
 
 // SAFETY: It consists of integers.
 unsafe impl Args for bindings::rmfd_load_fd {
     const SIZE_AT: usize = offset_of!(Self, size);
+}
+
+impl Progress for bindings::rmfd_load_fd {
     const DONE_AT: usize = offset_of!(Self, done);
+}
+
+// SAFETY: It consists of integers.
+unsafe impl Args for bindings::rmfd_mbind {
+    const SIZE_AT: usize = offset_of!(Self, size);
 }
 
 /// The arguments say themselves how large they are, so that they can grow. The number does, too,
@@ -74,6 +93,7 @@ const fn without_size(cmd: c_uint) -> c_uint {
 
 const LOAD: c_uint = without_size(_IOWR::<bindings::rmfd_load>(bindings::RMFD_IOC, 0x00));
 const LOAD_FD: c_uint = without_size(_IOWR::<bindings::rmfd_load_fd>(bindings::RMFD_IOC, 0x01));
+const MBIND: c_uint = without_size(_IOW::<bindings::rmfd_mbind>(bindings::RMFD_IOC, 0x02));
 
 /// Does what an ioctl asks for.
 ///
@@ -92,6 +112,7 @@ pub(super) unsafe extern "C" fn ioctl(
         match without_size(cmd) {
             LOAD => with_progress(arg, |args, done| load(state, args, done))?,
             LOAD_FD => with_progress(arg, |args, done| load_fd(state, args, done))?,
+            MBIND => mbind(state, &read(arg)?)?,
             _ => return Err(ENOTTY),
         }
         Ok(0)
@@ -113,7 +134,19 @@ fn load_fd(state: &RestrictedFile, args: &bindings::rmfd_load_fd, done: &mut usi
     state.load(&range, &mut source, done)
 }
 
-/// Checks what both ways of loading have in common.
+/// Sets where memory comes from.
+fn mbind(state: &RestrictedFile, args: &bindings::rmfd_mbind) -> Result {
+    let range = target(args.offset, args.len, args.flags | args.reserved)?;
+    let policy = UserPolicy {
+        mode: i32::try_from(args.mode)?,
+        nodes: UserPtr::from_addr(usize::try_from(args.nodemask)?),
+        max_node: usize::try_from(args.maxnode)?,
+    };
+
+    state.set_policy(range, &policy)
+}
+
+/// Checks what all of them say in the same words.
 fn target(offset: u64, len: u64, flags: u32) -> Result<Pages> {
     if flags != 0 {
         return Err(EINVAL);
@@ -123,7 +156,7 @@ fn target(offset: u64, len: u64, flags: u32) -> Result<Pages> {
 }
 
 /// Reads arguments from user space, calls `f`, and tells user space how many pages `f` has counted.
-fn with_progress<T: Args>(arg: usize, f: impl FnOnce(&T, &mut usize) -> Result) -> Result {
+fn with_progress<T: Progress>(arg: usize, f: impl FnOnce(&T, &mut usize) -> Result) -> Result {
     let args: T = read(arg)?;
     let mut done = 0;
 

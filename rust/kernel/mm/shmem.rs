@@ -17,7 +17,8 @@ use crate::{
     },
     mm::{
         address_space::AddressSpace,
-        folio::LockedFolio, //
+        folio::LockedFolio,
+        mempolicy::UserPolicy, //
     },
     prelude::*,
     sync::aref::ARef,
@@ -133,6 +134,31 @@ impl ShmemFile {
 
         // SAFETY: On success the folio is locked, with a reference for us.
         Ok(unsafe { LockedFolio::from_raw(folio) })
+    }
+
+    /// Sets where the memory of a range of pages comes from. What is there already stays.
+    ///
+    /// # Context
+    ///
+    /// In process context; the policy is read from memory of the current task, whose cpuset limits
+    /// it. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `mbind(2)`: [`EFAULT`], [`EINVAL`], [`ENOMEM`]. [`EOPNOTSUPP`] without NUMA.
+    pub fn set_policy(&self, range: Range<usize>, policy: &UserPolicy) -> Result {
+        // SAFETY: By the type invariants this is an inode of tmpfs, which keeps its policies for as
+        // long as it lives. The address of the nodes is not trusted.
+        to_result(unsafe {
+            bindings::mpol_set_shared_range(
+                &raw mut (*bindings::SHMEM_I(self.inode().as_ptr())).policy,
+                range.start,
+                range.end,
+                policy.mode,
+                policy.nodes.as_const_ptr().cast(),
+                policy.max_node,
+            )
+        })
     }
 
     /// Removes a range of pages.

@@ -23,6 +23,8 @@ pub enum Operation {
     Punch,
     /// Loading initial contents: `ioctl(2)` with `RMFD_LOAD` or `RMFD_LOAD_FD`.
     Load,
+    /// Setting where memory is allocated: `ioctl(2)` with `RMFD_MBIND`.
+    SetPolicy,
     /// Asking where memory is present: `lseek(2)` with `SEEK_DATA` or `SEEK_HOLE`.
     Seek,
     /// Asking how large it is: `fstat(2)`.
@@ -39,6 +41,7 @@ impl fmt::Display for Operation {
             Operation::Allocate => "cannot reserve restricted memory",
             Operation::Punch => "cannot punch a hole in restricted memory",
             Operation::Load => "cannot load contents into restricted memory",
+            Operation::SetPolicy => "cannot set a policy for restricted memory",
             Operation::Seek => "cannot look for data in restricted memory",
             Operation::Stat => "cannot ask for the size of restricted memory",
         })
@@ -76,6 +79,8 @@ impl fmt::Display for Operation {
 /// | load | `EBADF`, `EISDIR`, `ESPIPE` | the source is not open for reading, a folder, or cannot be read at an offset |
 /// | load | `ENODATA` | the source ends too early |
 /// | load | `EHWPOISON` | the memory is broken |
+/// | set a policy | `EINVAL` | the range is empty, not in whole pages, or not inside the size; or there are no nodes, or none that may be used |
+/// | set a policy | `EOPNOTSUPP` | the kernel has no policies |
 /// | reserve, punch, load | `EINTR` | a signal came first |
 /// | any | `ENOMEM`, `ENOSPC` | out of memory, or at the limit of the memory cgroup that made the file |
 /// | any but create | `EOPNOTSUPP`, `ESPIPE`, `ENOTTY` | the descriptor is not restricted memory |
@@ -193,6 +198,11 @@ impl fmt::Display for Meaning {
             (Load, libc::ESPIPE) => "the source cannot be read at an offset (ESPIPE)",
             (Load, libc::ENODATA) => "the source ends too early (ENODATA)",
             (Load, libc::EHWPOISON) => "the memory is broken (EHWPOISON)",
+            (SetPolicy, libc::EINVAL) => {
+                "the range must be whole pages, not empty, and inside the size, \
+                 and the nodes some that may be used (EINVAL)"
+            }
+            (SetPolicy, libc::EOPNOTSUPP) => "this kernel has no policies (EOPNOTSUPP)",
             (Allocate | Punch | Load, libc::EINTR) => "a signal came first (EINTR)",
             (_, libc::ENOMEM) => "out of memory, or at the limit of the memory cgroup (ENOMEM)",
             (_, libc::ENOSPC) => "no space left where the memory comes from (ENOSPC)",

@@ -64,12 +64,14 @@
 mod error;
 mod flags;
 mod memory;
+mod policy;
 #[allow(unsafe_code)]
 mod sys;
 
 pub use error::{Error, Operation};
 pub use flags::Flags;
 pub use memory::{Builder, Present, RestrictedMemory, Stat};
+pub use policy::Policy;
 
 /// The number of `memfd_restricted(2)`, the same on every architecture of the generic table.
 pub const SYSCALL_NUMBER: std::ffi::c_long = sys::NR_MEMFD_RESTRICTED;

@@ -253,6 +253,33 @@ impl RestrictedMemory {
         sys::load_fd(self.as_fd(), range.start, len, source, source_offset).map_err(Error::of_load)
     }
 
+    /// Sets on which nodes of the machine the memory of a range is allocated, as `mbind(2)` does
+    /// for memory that is mapped. What is there already stays where it is.
+    ///
+    /// ```
+    /// # if !restrictedmem::is_supported() { return Ok(()); }
+    /// # let memory = restrictedmem::Builder::new().len(2 << 20).create()?;
+    /// use restrictedmem::Policy;
+    ///
+    /// match memory.set_policy(0..1 << 20, Policy::Bind(&[0])) {
+    ///     Err(error) if error.errno() == libc::EOPNOTSUPP => println!("one node, no policies"),
+    ///     result => result?,
+    /// }
+    /// # Ok::<(), restrictedmem::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: the range is empty, not in whole pages, or not inside the size; or there are no
+    /// nodes, or none that this program may use. `EOPNOTSUPP`: the kernel has no policies, because
+    /// it was built without NUMA. `ENOTTY`: it does not have this operation.
+    pub fn set_policy(&self, range: Range<u64>, policy: Policy<'_>) -> Result<(), Error> {
+        let len = range.end.saturating_sub(range.start);
+        let nodes = policy.bitmap();
+        sys::mbind(self.as_fd(), range.start, len, policy.mode(), &nodes)
+            .map_err(|errno| Error::new(Operation::SetPolicy, errno))
+    }
+
     /// The first byte at or after `from` that is present, if there is one.
     ///
     /// # Errors

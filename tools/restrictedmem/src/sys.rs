@@ -135,9 +135,23 @@ struct LoadFd {
     reserved: u32,
 }
 
+/// `struct rmfd_mbind`.
+#[repr(C)]
+struct Mbind {
+    offset: u64,
+    len: u64,
+    nodemask: u64,
+    maxnode: u64,
+    mode: u32,
+    flags: u32,
+    size: u32,
+    reserved: u32,
+}
+
 const RMFD_IOC: u32 = 0xbb;
 const RMFD_LOAD: Ioctl = libc::_IOWR::<Load>(RMFD_IOC, 0);
 const RMFD_LOAD_FD: Ioctl = libc::_IOWR::<LoadFd>(RMFD_IOC, 1);
+const RMFD_MBIND: Ioctl = libc::_IOW::<Mbind>(RMFD_IOC, 2);
 
 /// An errno, and how many bytes were loaded before.
 type LoadResult = std::result::Result<(), (i32, u64)>;
@@ -178,6 +192,29 @@ pub(crate) fn load_fd(
     // descriptors are open for as long as they are borrowed.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), RMFD_LOAD_FD, &raw mut args) })
         .map_err(|errno| (errno, args.done))
+}
+
+pub(crate) fn mbind(
+    fd: BorrowedFd<'_>,
+    offset: u64,
+    len: u64,
+    mode: u32,
+    nodes: &[u64],
+) -> Result<()> {
+    let args = Mbind {
+        offset,
+        len,
+        nodemask: nodes.as_ptr() as u64,
+        // The kernel counts one bit more than there are, as for mbind(2).
+        maxnode: 64 * nodes.len() as u64 + 1,
+        mode,
+        flags: 0,
+        size: size_of::<Mbind>() as u32,
+        reserved: 0,
+    };
+    // SAFETY: The kernel reads a local variable of the size that is in it, and the slice that is
+    // borrowed. The descriptor is open for as long as it is borrowed.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), RMFD_MBIND, &raw const args) })
 }
 
 pub(crate) fn page_size() -> u64 {

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::statfs::statfs;
-use restrictedmem::{Builder, Error, Flags, Operation, RestrictedMemory, page_size};
+use restrictedmem::{Builder, Error, Flags, Operation, Policy, RestrictedMemory, page_size};
 
 fn memory(pages: u64) -> RestrictedMemory {
     Builder::new()
@@ -241,6 +241,25 @@ fn loads_a_file() {
     refused(result, Operation::Load, libc::EINVAL);
     let result = memory.load_file(pages(0..1), &file, u64::MAX);
     refused(result, Operation::Load, libc::EINVAL);
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn sets_a_policy() {
+    let memory = memory(16);
+    memory.set_policy(pages(0..16), Policy::Bind(&[0])).unwrap();
+    memory.set_policy(pages(4..8), Policy::Preferred(0)).unwrap();
+    memory.set_policy(pages(4..8), Policy::Local).unwrap();
+    memory.set_policy(pages(0..16), Policy::Default).unwrap();
+
+    for nodes in [&[][..], &[200], &[0, u32::MAX]] {
+        let result = memory.set_policy(pages(0..1), Policy::Bind(nodes));
+        refused(result, Operation::SetPolicy, libc::EINVAL);
+    }
+    for range in [pages(16..17), pages(3..3), 1..page_size()] {
+        let result = memory.set_policy(range, Policy::Local);
+        refused(result, Operation::SetPolicy, libc::EINVAL);
+    }
 }
 
 #[test]
