@@ -45,11 +45,22 @@ fn links_of<'a>(bindings: &'a Bindings, range: &Pages) -> Result<KVec<&'a Link>>
 /// tells all that it is over.
 ///
 /// If somebody refuses, nobody is told anything but that, and `take` is not called.
-pub(crate) fn invalidate(
+pub(crate) fn invalidate<T>(
     bindings: &Bindings,
     range: &Pages,
-    take: impl FnOnce() -> Result,
-) -> Result {
+    take: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    exchange(bindings, range, take, |_| Ok(()))
+}
+
+/// The same for memory that something else takes the place of: calls `announce` with what `take`
+/// has returned, when all were told that it is over, and before a get returns it.
+pub(crate) fn exchange<T>(
+    bindings: &Bindings,
+    range: &Pages,
+    take: impl FnOnce() -> Result<T>,
+    announce: impl FnOnce(&T) -> Result,
+) -> Result<T> {
     if bindings.is_empty() {
         return take();
     }
@@ -73,11 +84,12 @@ pub(crate) fn invalidate(
         link.consumer.invalidate_start(link, range);
     }
 
-    let result = take();
+    let taken = take();
 
     for link in links.iter().rev() {
         link.consumer.invalidate_end(link, range);
     }
+    let result = taken.and_then(|taken| announce(&taken).map(|()| taken));
     bindings.overlaps(range).for_each(|b| b.sequence.end());
 
     result

@@ -13,7 +13,7 @@
 //! | [`notify`] | who is told what, in which order |
 //! | [`provider`], [`tmpfs`] | where memory comes from; nothing of bindings |
 //! | [`file`] | the state of one file, which joins them |
-//! | [`bind`], [`get`], [`reserve`], [`load`], [`punch`] | one operation each |
+//! | [`bind`], [`get`], [`reserve`], [`load`], [`punch`], [`collapse`] | one operation each |
 //! | [`registry`] | all files; finds the one whose memory failed |
 //! | [`stat`], [`owner`] | what is known of a file |
 //! | [`fdinfo`], [`list`] | tells it, to whoever has the file and in debugfs |
@@ -26,7 +26,7 @@
 //! 1. The reserve mutex of the file. Outside of the next one, because a reservation lets go of that
 //!    every now and then, and must not let go of its turn before it has succeeded or is undone.
 //! 2. The lock of the file, which is the `invalidate_lock` of the restricted inode. Exclusive:
-//!    bind, unbind, punch, quarantine, the undo of a reservation. Shared: first touch, reserve,
+//!    bind, unbind, punch, collapse, quarantine, the undo of a reservation. Shared: first touch, reserve,
 //!    load, memory error. The fast path of get takes no lock.
 //! 3. One of the file's first-touch mutexes.
 //! 4. What a callback of a consumer takes. Folio locks are not held then.
@@ -43,6 +43,7 @@
 
 mod bind;
 mod bindings;
+mod collapse;
 mod fdinfo;
 mod ffi;
 mod file;

@@ -42,9 +42,10 @@ use crate::{
     },
 };
 
-/// How often a split is tried. References that reclaim or a lookup take last for microseconds; a
-/// reference that is still there after so many milliseconds is a consumer's.
-const SPLIT_ATTEMPTS: usize = 10;
+/// How often a folio is tried to be split, or to be replaced. References that reclaim or a lookup
+/// take last for microseconds; a reference that is still there after so many milliseconds is a
+/// consumer's.
+const ATTEMPTS: usize = 10;
 
 /// The mount for files with large folios. The kernel's own one mostly has none, and there is no
 /// mapping that could ask for them by `madvise()`.
@@ -67,6 +68,17 @@ fn no_memory(e: Error) -> Error {
     } else {
         e
     }
+}
+
+/// Tries what a passing reference to a folio may forbid.
+fn retry(attempt: impl Fn() -> Result) -> Result {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(e) if e == EAGAIN || e == EBUSY => fsleep(Delta::from_millis(1)),
+            result => return result,
+        }
+    }
+    attempt()
 }
 
 /// A file of tmpfs.
@@ -228,15 +240,13 @@ impl Provider for Tmpfs {
     }
 
     fn split(&self, index: usize) -> Result {
-        for _ in 1..SPLIT_ATTEMPTS {
-            match self.try_split(index) {
-                Err(e) if e == EAGAIN || e == EBUSY => fsleep(Delta::from_millis(1)),
-                result => return result,
-            }
-        }
+        retry(|| self.try_split(index)).map_err(|e| if e == EBUSY { EAGAIN } else { e })
+    }
 
-        self.try_split(index)
-            .map_err(|e| if e == EBUSY { EAGAIN } else { e })
+    fn collapse(&self, start: usize) -> Result {
+        let _charge = self.creator.charge();
+
+        retry(|| self.file.collapse(start))
     }
 
     fn memory_failed(&self) {

@@ -75,10 +75,28 @@ struct rmfd_mbind {
 	__u32 reserved;
 };
 
+/**
+ * struct rmfd_collapse - make memory large again
+ * @offset: Where in the file, in bytes; a multiple of the page size.
+ * @len: How much, in bytes; a multiple of the page size above zero.
+ * @done: Result, also of a call that failed: how many bytes of the range are
+ *	large pages now.
+ * @flags: 0; anything else is -EINVAL.
+ * @size: sizeof(struct rmfd_collapse), by the rules of struct rmfd_load.
+ */
+struct rmfd_collapse {
+	__u64 offset;
+	__u64 len;
+	__u64 done;
+	__u32 flags;
+	__u32 size;
+};
+
 #define RMFD_IOC		0xBB
 
 #define RMFD_LOAD		_IOWR(RMFD_IOC, 0x00, struct rmfd_load)
 #define RMFD_LOAD_FD		_IOWR(RMFD_IOC, 0x01, struct rmfd_load_fd)
 #define RMFD_MBIND		_IOW(RMFD_IOC, 0x02, struct rmfd_mbind)
+#define RMFD_COLLAPSE		_IOWR(RMFD_IOC, 0x03, struct rmfd_collapse)
 
 #endif /* _UAPI_LINUX_RESTRICTEDMEM_H */

@@ -81,6 +81,15 @@ impl Progress for bindings::rmfd_load_fd {
 }
 
 // SAFETY: It consists of integers.
+unsafe impl Args for bindings::rmfd_collapse {
+    const SIZE_AT: usize = offset_of!(Self, size);
+}
+
+impl Progress for bindings::rmfd_collapse {
+    const DONE_AT: usize = offset_of!(Self, done);
+}
+
+// SAFETY: It consists of integers.
 unsafe impl Args for bindings::rmfd_mbind {
     const SIZE_AT: usize = offset_of!(Self, size);
 }
@@ -94,6 +103,8 @@ const fn without_size(cmd: c_uint) -> c_uint {
 const LOAD: c_uint = without_size(_IOWR::<bindings::rmfd_load>(bindings::RMFD_IOC, 0x00));
 const LOAD_FD: c_uint = without_size(_IOWR::<bindings::rmfd_load_fd>(bindings::RMFD_IOC, 0x01));
 const MBIND: c_uint = without_size(_IOW::<bindings::rmfd_mbind>(bindings::RMFD_IOC, 0x02));
+const COLLAPSE: c_uint =
+    without_size(_IOWR::<bindings::rmfd_collapse>(bindings::RMFD_IOC, 0x03));
 
 /// Does what an ioctl asks for.
 ///
@@ -112,6 +123,7 @@ pub(super) unsafe extern "C" fn ioctl(
         match without_size(cmd) {
             LOAD => with_progress(arg, |args, done| load(state, args, done))?,
             LOAD_FD => with_progress(arg, |args, done| load_fd(state, args, done))?,
+            COLLAPSE => with_progress(arg, |args, done| collapse(state, args, done))?,
             MBIND => mbind(state, &read(arg)?)?,
             _ => return Err(ENOTTY),
         }
@@ -132,6 +144,11 @@ fn load_fd(state: &RestrictedFile, args: &bindings::rmfd_load_fd, done: &mut usi
     let mut source = SourceFile::new(args.fd, args.source_offset, args.len)?;
 
     state.load(&range, &mut source, done)
+}
+
+/// Makes memory large again.
+fn collapse(state: &RestrictedFile, args: &bindings::rmfd_collapse, done: &mut usize) -> Result {
+    state.collapse(&target(args.offset, args.len, args.flags)?, done)
 }
 
 /// Sets where memory comes from.

@@ -161,6 +161,34 @@ impl ShmemFile {
         })
     }
 
+    /// Makes the block of pages from `start` on, which is as large as a folio can be, one folio.
+    /// Pages that are absent, or have no contents yet, come with zeroes.
+    ///
+    /// Nobody else may remove pages of the file meanwhile. The memory is charged to the current
+    /// task's active memory cgroup.
+    ///
+    /// # Context
+    ///
+    /// May sleep, for as long as compaction takes.
+    ///
+    /// # Errors
+    ///
+    /// [`EAGAIN`] if some of it is in use; [`ENOMEM`] if there is no free block, or if the memory
+    /// cgroup is at its limit; [`EINVAL`] if there is nothing, or if the administrator denies large
+    /// folios; [`EOPNOTSUPP`] if the kernel has none.
+    #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
+    pub fn collapse(&self, start: usize) -> Result {
+        // SAFETY: By the type invariants this is a file of tmpfs.
+        to_result(unsafe { bindings::shmem_collapse(self.0.as_ptr(), start) })
+            .map_err(|e| if e == EBUSY { ENOMEM } else { e })
+    }
+
+    /// See above.
+    #[cfg(not(CONFIG_TRANSPARENT_HUGEPAGE))]
+    pub fn collapse(&self, _start: usize) -> Result {
+        Err(EOPNOTSUPP)
+    }
+
     /// Removes a range of pages.
     ///
     /// Folios that reach beyond the range must have been split at its ends, or their memory stays

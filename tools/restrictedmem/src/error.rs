@@ -23,6 +23,8 @@ pub enum Operation {
     Punch,
     /// Loading initial contents: `ioctl(2)` with `RMFD_LOAD` or `RMFD_LOAD_FD`.
     Load,
+    /// Making memory large again: `ioctl(2)` with `RMFD_COLLAPSE`.
+    Collapse,
     /// Setting where memory is allocated: `ioctl(2)` with `RMFD_MBIND`.
     SetPolicy,
     /// Asking where memory is present: `lseek(2)` with `SEEK_DATA` or `SEEK_HOLE`.
@@ -41,6 +43,7 @@ impl fmt::Display for Operation {
             Operation::Allocate => "cannot reserve restricted memory",
             Operation::Punch => "cannot punch a hole in restricted memory",
             Operation::Load => "cannot load contents into restricted memory",
+            Operation::Collapse => "cannot make restricted memory large",
             Operation::SetPolicy => "cannot set a policy for restricted memory",
             Operation::Seek => "cannot look for data in restricted memory",
             Operation::Stat => "cannot ask for the size of restricted memory",
@@ -50,7 +53,7 @@ impl fmt::Display for Operation {
 
 /// A refusal by the kernel: which operation, which errno, and what that errno means there.
 ///
-/// An error never changes the file, but for what [`Error::loaded`] tells.
+/// An error never changes the file, but for what [`Error::done`] tells.
 ///
 /// | operation | errno | meaning |
 /// |---|---|---|
@@ -79,9 +82,14 @@ impl fmt::Display for Operation {
 /// | load | `EBADF`, `EISDIR`, `ESPIPE` | the source is not open for reading, a folder, or cannot be read at an offset |
 /// | load | `ENODATA` | the source ends too early |
 /// | load | `EHWPOISON` | the memory is broken |
+/// | collapse | `EINVAL` | there is no whole large page in the range, or it is not in whole pages or not inside the size; or large pages are denied |
+/// | collapse | `EBUSY` | a consumer refuses, or has a range that ends inside a large page |
+/// | collapse | `EAGAIN` | some of it is in use |
+/// | collapse | `EHWPOISON` | some of it is broken |
+/// | collapse | `EOPNOTSUPP` | the kernel has no large pages |
 /// | set a policy | `EINVAL` | the range is empty, not in whole pages, or not inside the size; or there are no nodes, or none that may be used |
 /// | set a policy | `EOPNOTSUPP` | the kernel has no policies |
-/// | reserve, punch, load | `EINTR` | a signal came first |
+/// | reserve, punch, load, collapse | `EINTR` | a signal came first |
 /// | any | `ENOMEM`, `ENOSPC` | out of memory, or at the limit of the memory cgroup that made the file |
 /// | any but create | `EOPNOTSUPP`, `ESPIPE`, `ENOTTY` | the descriptor is not restricted memory |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -89,7 +97,7 @@ impl fmt::Display for Operation {
 pub struct Error {
     operation: Operation,
     errno: i32,
-    loaded: u64,
+    done: u64,
 }
 
 impl Error {
@@ -97,15 +105,15 @@ impl Error {
         Self {
             operation,
             errno,
-            loaded: 0,
+            done: 0,
         }
     }
 
-    pub(crate) fn of_load((errno, loaded): (i32, u64)) -> Self {
+    pub(crate) fn of_part(operation: Operation, (errno, done): (i32, u64)) -> Self {
         Self {
-            operation: Operation::Load,
+            operation,
             errno,
-            loaded,
+            done,
         }
     }
 
@@ -119,10 +127,10 @@ impl Error {
         self.errno
     }
 
-    /// How many bytes, which are whole pages, a load had brought before it failed. It can go on
-    /// there.
-    pub fn loaded(&self) -> u64 {
-        self.loaded
+    /// How many bytes, which are whole pages, a load had brought before it failed; it can go on
+    /// there. Or how many bytes are in large pages after a collapse.
+    pub fn done(&self) -> u64 {
+        self.done
     }
 
     /// Whether the kernel does not have `memfd_restricted(2)` at all.
@@ -198,12 +206,22 @@ impl fmt::Display for Meaning {
             (Load, libc::ESPIPE) => "the source cannot be read at an offset (ESPIPE)",
             (Load, libc::ENODATA) => "the source ends too early (ENODATA)",
             (Load, libc::EHWPOISON) => "the memory is broken (EHWPOISON)",
+            (Collapse, libc::EINVAL) => {
+                "the range must have a whole large page, be in whole pages and inside the size, \
+                 and large pages not be denied (EINVAL)"
+            }
+            (Collapse, libc::EBUSY) => {
+                "someone who uses the memory refuses, or uses a part of a large page (EBUSY)"
+            }
+            (Collapse, libc::EAGAIN) => "some of it is in use, try again (EAGAIN)",
+            (Collapse, libc::EHWPOISON) => "some of it is broken (EHWPOISON)",
+            (Collapse, libc::EOPNOTSUPP) => "this kernel has no large pages (EOPNOTSUPP)",
             (SetPolicy, libc::EINVAL) => {
                 "the range must be whole pages, not empty, and inside the size, \
                  and the nodes some that may be used (EINVAL)"
             }
             (SetPolicy, libc::EOPNOTSUPP) => "this kernel has no policies (EOPNOTSUPP)",
-            (Allocate | Punch | Load, libc::EINTR) => "a signal came first (EINTR)",
+            (Allocate | Punch | Load | Collapse, libc::EINTR) => "a signal came first (EINTR)",
             (_, libc::ENOMEM) => "out of memory, or at the limit of the memory cgroup (ENOMEM)",
             (_, libc::ENOSPC) => "no space left where the memory comes from (ENOSPC)",
             (_, libc::EOPNOTSUPP) => "the descriptor is not restricted memory (EOPNOTSUPP)",

@@ -226,9 +226,9 @@ impl RestrictedMemory {
     /// `EINVAL`: `contents` is empty or not in whole pages, or they do not belong inside the size.
     /// `EBUSY`: someone uses the memory. `EHWPOISON`: it is broken. `ENOMEM`, `ENOSPC`: out of
     /// memory, or at the limit of the memory cgroup that made the file. `EINTR`: a signal came
-    /// first. [`Error::loaded`] says how much was loaded before; all else is as it was.
+    /// first. [`Error::done`] says how much was loaded before; all else is as it was.
     pub fn load(&self, offset: u64, contents: &[u8]) -> Result<(), Error> {
-        sys::load(self.as_fd(), offset, contents).map_err(Error::of_load)
+        sys::load(self.as_fd(), offset, contents).map_err(|part| Error::of_part(Operation::Load, part))
     }
 
     /// Loads initial contents for a range from a file, from `source_offset` on, without a detour
@@ -250,7 +250,27 @@ impl RestrictedMemory {
     ) -> Result<(), Error> {
         let len = range.end.saturating_sub(range.start);
         let source = source.as_fd();
-        sys::load_fd(self.as_fd(), range.start, len, source, source_offset).map_err(Error::of_load)
+        sys::load_fd(self.as_fd(), range.start, len, source, source_offset).map_err(|part| Error::of_part(Operation::Load, part))
+    }
+
+    /// Makes each large page's worth of memory in a range, of which something is present, one large
+    /// page. Contents stay; what was not present comes with zeroes.
+    ///
+    /// Memory is in small pages where a hole was punched, where someone uses a part of it, or where
+    /// there was no large free block. Whoever uses the memory is asked, and may refuse.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: there is no whole large page in the range, or it is not in whole pages or not
+    /// inside the size; or large pages are denied. `EBUSY`: someone who uses the memory refuses, or
+    /// uses a part of a large page. `EAGAIN`: some of it is in use. `EHWPOISON`: some of it is
+    /// broken. `ENOMEM`: there is no large free block. `EINTR`: a signal came first.
+    /// `EOPNOTSUPP`: the kernel has no large pages. It goes on after the first of these, but for
+    /// the signal: [`Error::done`] says how much of the range is in large pages.
+    pub fn collapse(&self, range: Range<u64>) -> Result<(), Error> {
+        let len = range.end.saturating_sub(range.start);
+        sys::collapse(self.as_fd(), range.start, len)
+            .map_err(|part| Error::of_part(Operation::Collapse, part))
     }
 
     /// Sets on which nodes of the machine the memory of a range is allocated, as `mbind(2)` does

@@ -148,15 +148,26 @@ struct Mbind {
     reserved: u32,
 }
 
+/// `struct rmfd_collapse`.
+#[repr(C)]
+struct Collapse {
+    offset: u64,
+    len: u64,
+    done: u64,
+    flags: u32,
+    size: u32,
+}
+
 const RMFD_IOC: u32 = 0xbb;
 const RMFD_LOAD: Ioctl = libc::_IOWR::<Load>(RMFD_IOC, 0);
 const RMFD_LOAD_FD: Ioctl = libc::_IOWR::<LoadFd>(RMFD_IOC, 1);
 const RMFD_MBIND: Ioctl = libc::_IOW::<Mbind>(RMFD_IOC, 2);
+const RMFD_COLLAPSE: Ioctl = libc::_IOWR::<Collapse>(RMFD_IOC, 3);
 
-/// An errno, and how many bytes were loaded before.
-type LoadResult = std::result::Result<(), (i32, u64)>;
+/// An errno, and how many bytes were loaded, or made large, before.
+type PartResult = std::result::Result<(), (i32, u64)>;
 
-pub(crate) fn load(fd: BorrowedFd<'_>, offset: u64, contents: &[u8]) -> LoadResult {
+pub(crate) fn load(fd: BorrowedFd<'_>, offset: u64, contents: &[u8]) -> PartResult {
     let mut args = Load {
         offset,
         len: contents.len() as u64,
@@ -177,7 +188,7 @@ pub(crate) fn load_fd(
     len: u64,
     source: BorrowedFd<'_>,
     source_offset: u64,
-) -> LoadResult {
+) -> PartResult {
     let mut args = LoadFd {
         offset,
         len,
@@ -215,6 +226,20 @@ pub(crate) fn mbind(
     // SAFETY: The kernel reads a local variable of the size that is in it, and the slice that is
     // borrowed. The descriptor is open for as long as it is borrowed.
     check(unsafe { libc::ioctl(fd.as_raw_fd(), RMFD_MBIND, &raw const args) })
+}
+
+pub(crate) fn collapse(fd: BorrowedFd<'_>, offset: u64, len: u64) -> PartResult {
+    let mut args = Collapse {
+        offset,
+        len,
+        done: 0,
+        flags: 0,
+        size: size_of::<Collapse>() as u32,
+    };
+    // SAFETY: The kernel reads and writes a local variable of the size that is in it. The
+    // descriptor is open for as long as it is borrowed.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), RMFD_COLLAPSE, &raw mut args) })
+        .map_err(|errno| (errno, args.done))
 }
 
 pub(crate) fn page_size() -> u64 {

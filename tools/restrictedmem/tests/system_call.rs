@@ -232,7 +232,7 @@ fn loads_a_file() {
     assert_eq!(memory.stat().unwrap().allocated, 2 * page);
     let short = memory.load_file(pages(4..9), &file, 0).unwrap_err();
     assert_eq!(short.errno(), libc::ENODATA);
-    assert_eq!(short.loaded(), 3 * page); // the half page is one with zeroes
+    assert_eq!(short.done(), 3 * page); // the half page is one with zeroes
     assert_eq!(memory.stat().unwrap().allocated, 5 * page);
 
     let result = memory.load_file(pages(0..1), &unreadable, 0);
@@ -241,6 +241,20 @@ fn loads_a_file() {
     refused(result, Operation::Load, libc::EINVAL);
     let result = memory.load_file(pages(0..1), &file, u64::MAX);
     refused(result, Operation::Load, libc::EINVAL);
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
+fn becomes_large() {
+    let memory = memory(1536);
+    memory.load(600 * page_size(), &vec![0x5a; 4096]).unwrap();
+    memory.collapse(pages(0..1536)).unwrap();
+    let present: Vec<_> = memory.present().map(Result::unwrap).collect();
+    assert_eq!(present, [pages(512..1024)]);
+
+    for range in [pages(0..511), pages(1024..2048), pages(3..3)] {
+        refused(memory.collapse(range), Operation::Collapse, libc::EINVAL);
+    }
 }
 
 #[test]

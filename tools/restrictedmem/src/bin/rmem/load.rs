@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let memory = RestrictedMemory::from_process(options.pid, options.fd)?;
     memory
         .load_file(options.offset..end, &source, options.source_offset)
-        .map_err(|error| match error.loaded() {
+        .map_err(|error| match error.done() {
             0 => error.into(),
             loaded => Failure::Broken(format!("{error}; {} were loaded", size::kib(loaded))),
         })
