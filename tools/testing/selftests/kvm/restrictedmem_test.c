@@ -321,6 +321,13 @@ static void test_large(unsigned long type)
 		run_guest(vcpu, GUEST_CHECK_ZERO, block + 5 * PAGE_SIZE, 1, 0);
 		run_guest(vcpu, GUEST_CHECK, block + 6 * PAGE_SIZE, 506, 1006);
 		TEST_ASSERT_EQ(vm_get_stat(vm, pages_2m), 0);
+
+		/* Small pages may become a large one again, under the guest. */
+		collapse(fd, ALIGN(cases[i].offset, SZ_2M), SZ_2M);
+		run_guest(vcpu, GUEST_CHECK, block, 5, 1000);
+		TEST_ASSERT_EQ(vm_get_stat(vm, pages_2m), large);
+		run_guest(vcpu, GUEST_CHECK_ZERO, block + 5 * PAGE_SIZE, 1, 0);
+		run_guest(vcpu, GUEST_CHECK, block + 6 * PAGE_SIZE, 506, 1006);
 next:
 		kvm_vm_free(vm);
 		kvm_close(fd);

@@ -153,6 +153,18 @@ do {										\
 		    #call, #error, __r, errno, strerror(errno));		\
 } while (0)
 
+static inline void collapse(int fd, u64 offset, u64 size)
+{
+	struct rmfd_collapse args = {
+		.offset = offset,
+		.len = size,
+		.size = sizeof(args),
+	};
+
+	kvm_ioctl(fd, RMFD_COLLAPSE, &args);
+	TEST_ASSERT_EQ(args.done, size);
+}
+
 static inline void punch(int fd, u64 offset, u64 size)
 {
 	kvm_fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);
