@@ -8,6 +8,7 @@
 
 #include "restrictedmem.h"
 #include "text.h"
+#include "collapse.h"
 #include "test_consumer.h"
 
 #define INJECT "/sys/kernel/debug/hwpoison/corrupt-pfn"
@@ -17,21 +18,6 @@
 #define ORDER 9
 #define LARGE 512
 #define PAGES (3 * LARGE + 7)
-
-/* Collapses pages [start, end): 0 or -1. @large: how many pages are large, or -1. */
-static int collapse(int fd, uint64_t start, uint64_t end, long *large)
-{
-	struct rmfd_collapse args = {
-		.offset = start * page_size(),
-		.len = (end - start) * page_size(),
-		.done = UINT64_MAX,
-		.size = sizeof(args),
-	};
-	int ret = ioctl(fd, RMFD_COLLAPSE, &args);
-
-	*large = args.done % page_size() ? -1 : (long)(args.done / page_size());
-	return ret;
-}
 
 /* A byte that tells pages apart. */
 static unsigned char byte_of(int page)

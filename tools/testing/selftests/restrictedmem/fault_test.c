@@ -11,6 +11,8 @@
 
 #include "restrictedmem.h"
 #include "text.h"
+#include "collapse.h"
+#include "load.h"
 #include "test_consumer.h"
 
 #define FAIL_NTH "/proc/thread-self/fail-nth"
@@ -106,6 +108,21 @@ static int op_punch(struct scene *scene)
 	return punch(scene->fd, 4, 9);
 }
 
+static int op_load(struct scene *scene)
+{
+	static char contents[4096];
+	long pages;
+
+	return load_pages(scene->fd, 2 * LARGE + 3, 2 * LARGE + 4, contents, &pages);
+}
+
+static int op_collapse(struct scene *scene)
+{
+	long large;
+
+	return collapse(scene->fd, 0, LARGE, &large);
+}
+
 static int op_seek(struct scene *scene)
 {
 	return lseek(scene->fd, 0, SEEK_DATA) < 0 ? -1 : 0;
@@ -172,6 +189,22 @@ FIXTURE_VARIANT_ADD(fault, punch_large)
 {
 	.operation = op_punch,
 	.flags = RMFD_HUGEPAGE,
+};
+
+FIXTURE_VARIANT_ADD(fault, load)
+{
+	.operation = op_load,
+};
+
+FIXTURE_VARIANT_ADD(fault, load_large)
+{
+	.operation = op_load,
+	.flags = RMFD_HUGEPAGE,
+};
+
+FIXTURE_VARIANT_ADD(fault, collapse)
+{
+	.operation = op_collapse,
 };
 
 FIXTURE_VARIANT_ADD(fault, seek)

@@ -12,9 +12,11 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "collapse.h"
 #include "test_consumer.h"
 
-#define PART 1024		/* pages of one process, whole large folios */
+#define LARGE 512		/* pages of a large folio */
+#define PART (2 * LARGE)	/* pages of one process */
 #define USED 96			/* of those, the ones with small pages */
 #define CONSUMERS 3
 #define BINDINGS 16
@@ -222,6 +224,35 @@ static void op_punch(struct world *world)
 	}
 }
 
+/* Callbacks came in a number that the model does not know. */
+static void recount(struct world *world)
+{
+	for (int i = 0; i < CONSUMERS; i++) {
+		struct rmtest_counters counters = rm_counters(world->consumers[i]);
+
+		world->populates[i] = counters.populates;
+		world->starts[i] = counters.starts;
+	}
+}
+
+/* Contents stay, and whoever uses some of it cannot be in the middle of a large page. */
+static void op_collapse(struct world *world)
+{
+	bool edge = false;
+	long large;
+
+	if (!world->large)
+		return;
+	for (int i = 0; i < world->bindings; i++)
+		edge |= world->binding[i].start % LARGE || world->binding[i].end % LARGE;
+	if (collapse(world->fd, world->first, world->first + PART, &large) &&
+	    !error_in(errno, EAGAIN, ENOMEM, edge ? EBUSY : 0, 0))
+		expect_failed(world, "collapse with%s an edge inside", edge ? "" : "out");
+	if (large < 0 || large > PART || large % LARGE)
+		expect_failed(world, "%ld pages are said to be large", large);
+	recount(world);
+}
+
 /* A consumer does not want a page; then it is as it was. */
 static void op_fail_populate(struct world *world)
 {
@@ -242,12 +273,7 @@ static void op_fail_populate(struct world *world)
 	rm_behave(world->consumers[refuser], agree);
 	if (fails && pfn < 0 && errno == EDOM) {
 		/* Who was told before hears of it; how many is a matter of order. */
-		for (int i = 0; i < CONSUMERS; i++) {
-			struct rmtest_counters counters = rm_counters(world->consumers[i]);
-
-			world->populates[i] = counters.populates;
-			world->starts[i] = counters.starts;
-		}
+		recount(world);
 		return;
 	}
 	/* A large folio may have come with a neighbour. */
@@ -310,6 +336,7 @@ static void check_contents(struct world *world)
 static void (*const operations[])(struct world *world) = {
 	op_bind, op_bind, op_bind, op_unbind, op_look, op_look, op_look, op_fill,
 	op_fill, op_fill, op_reserve, op_punch, op_punch, op_fail_populate,
+	op_collapse,
 };
 
 /* One process: true if everything came out as the model says. */
