@@ -112,6 +112,11 @@ struct restrictedmem_ops {
 	 * within one folio. An error leaves the memory not present: those who
 	 * were told already get @invalidate_start and @invalidate_end for their
 	 * span, and whoever touched the memory gets the error.
+	 *
+	 * Memory that was made large, between @invalidate_start and
+	 * @invalidate_end, is announced right after them, and has contents that
+	 * an error cannot undo: it stays present, and restrictedmem_get()
+	 * returns it as it returns what was there before the binding.
 	 */
 	int (*populate)(const struct restrictedmem_span *span,
 			struct folio *folio);
