@@ -339,6 +339,25 @@ fn punch_gives_memory_back() {
 
 #[test]
 #[ignore = "needs memfd_restricted"]
+fn collapse_makes_memory_large() {
+    let holder = Holder::new(&["--size", "4M"]);
+    let collapse = |offset, length| {
+        let (pid, fd) = (holder.pid.as_str(), holder.fd.as_str());
+        [
+            "collapse", "--pid", pid, "--fd", fd, "--offset", offset, "--length", length,
+        ]
+    };
+    let memory = holder.memory();
+    memory.load(2 << 20, &[7; 4096]).unwrap();
+    assert_eq!(printed(&collapse("0", "4M")), "");
+    assert_eq!(holder.stat()["memory"], 2 * MIB);
+
+    refused(&collapse("1M", "2M"), "must have a whole large page");
+    refused(&collapse("2M", "4M"), "inside the size");
+}
+
+#[test]
+#[ignore = "needs memfd_restricted"]
 fn punch_touches_nothing_else() {
     let punch = |pid, fd| {
         let hole = ["--offset", "0", "--length", "4K"];

@@ -9,6 +9,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod bench;
+mod collapse;
 #[cfg(target_arch = "x86_64")]
 mod demo;
 mod generate;
@@ -19,6 +20,7 @@ mod run;
 mod size;
 mod stat;
 mod table;
+mod target;
 
 use std::io;
 use std::path::PathBuf;
@@ -58,7 +60,15 @@ enum Command {
     ///
     /// Whoever uses the memory is asked first, and finds zeroes there afterwards. The right to
     /// trace the process is needed, as for ptrace(2).
-    Punch(punch::Options),
+    ///
+    /// What lies beyond the size is ignored.
+    Punch(target::Target),
+    /// Make memory of a restricted file large again that another process holds.
+    ///
+    /// Each large page's worth of memory in the range, of which something is present, becomes one
+    /// large page. Whoever uses the memory is asked first. The right to trace the process is needed,
+    /// as for ptrace(2).
+    Collapse(target::Target),
     /// Show how much memory restricted files have, and who holds them.
     ///
     /// Shows what the kernel tells in /proc; what an older kernel does not tell is left out. A file
@@ -113,7 +123,8 @@ fn main() -> ExitCode {
         Command::Probe => probe::run(),
         Command::Run(options) => run::run(options),
         Command::Load(options) => load::run(&options),
-        Command::Punch(options) => punch::run(&options),
+        Command::Punch(target) => punch::run(&target),
+        Command::Collapse(target) => collapse::run(&target),
         Command::Stat(options) => stat::run(&options),
         Command::Demo => run_demo(),
         #[cfg(target_arch = "x86_64")]
