@@ -97,11 +97,6 @@ impl WeakFile {
         Self(unsafe { WeakINode::new(inode) })
     }
 
-    /// Returns the number of the inode.
-    pub(crate) fn number(&self) -> u64 {
-        self.0.number()
-    }
-
     /// Takes a reference, unless the inode is on its way out.
     pub(crate) fn upgrade(&self) -> Option<LiveFile> {
         // INVARIANT: It is the same inode.

@@ -64,16 +64,15 @@ pub(crate) struct RestrictedFile {
 }
 
 impl RestrictedFile {
-    /// Creates the state of `inode`, and makes it known to memory errors.
+    /// Creates the state of the inode of that number.
     pub(crate) fn new(
         bindings: InvalidateLocked<Bindings>,
-        inode: WeakFile,
+        number: u64,
         source: &Source,
     ) -> Result<Pin<KBox<Self>>> {
         let memory = Tmpfs::new(source)?;
-        let mapping = memory.mapping_address();
-        let number = inode.number();
-        let file = KBox::pin_init(
+
+        KBox::pin_init(
             pin_init!(Self {
                 number,
                 owner: Owner::current(),
@@ -87,10 +86,13 @@ impl RestrictedFile {
                 ),
             }),
             GFP_KERNEL,
-        )?;
+        )
+    }
 
-        registry::add(mapping, inode)?;
-        Ok(file)
+    /// Makes the file known to memory errors, and to whoever lists all files. Its inode has its
+    /// state by now: from here on others look at it.
+    pub(crate) fn register(&self, inode: WeakFile) -> Result {
+        registry::add(self.memory.mapping_address(), inode)
     }
 
     /// Checks whether the size may be set, which happens once, and returns it in pages. The caller

@@ -26,6 +26,16 @@ global_lock! {
     pub(crate) unsafe(uninit) static FILES: SpinLock<Option<Files>> = None;
 }
 
+/// Waits until the kernel has dealt with a page of which it has told us: consumers look at their
+/// memory when they are told, and the reference that this takes would make it give up.
+fn wait_for_handler() {
+    // SAFETY: We are in process context, not in the handler, and hold no lock.
+    #[cfg(CONFIG_MEMORY_FAILURE)]
+    unsafe {
+        bindings::memory_failure_wait();
+    }
+}
+
 /// Tells consumers of a memory error, later.
 ///
 /// # Safety
@@ -47,7 +57,10 @@ pub(crate) unsafe extern "C" fn restrictedmem_memory_failure(page: *mut bindings
         return;
     };
     file.memory.memory_failed();
-    let report = move || file.report_error(index);
+    let report = move || {
+        wait_for_handler();
+        file.report_error(index);
+    };
     if workqueue::system_unbound()
         .try_spawn(GFP_KERNEL, report)
         .is_err()

@@ -250,14 +250,18 @@ pub(crate) fn create(name: &CStr, source: &Source) -> Result<ARef<File>> {
             let mapping = NonNull::new_unchecked(&raw mut (*inode.as_ptr()).i_data);
             InvalidateLocked::new(mapping, Bindings::new())
         };
-        // SAFETY: The state removes it from the registry when it is dropped, which the eviction of
-        // the inode does, before the inode is freed.
-        RestrictedFile::new(bindings, unsafe { WeakFile::new(inode) }, source)
+        // SAFETY: The inode is alive, and its number was set when it was made.
+        RestrictedFile::new(bindings, unsafe { (*inode.as_ptr()).i_ino }, source)
     })?;
+    let ptr = NonNull::from(&*inode).cast();
     let file = mount.open(inode, name, &FILE_OPS.0)?;
+    // SAFETY: The inode is the one that was made above, and the file keeps it.
+    let state = unsafe { state(ptr.as_ptr()) };
 
-    // SAFETY: The inode is the one that was made above.
-    trace::create(unsafe { state(bindings::file_inode(file.as_ptr())) }.number);
+    // SAFETY: It is one of ours. The state removes it from the registry when it is dropped, which
+    // the eviction of the inode does, before the inode is freed.
+    state.register(unsafe { WeakFile::new(ptr) })?;
+    trace::create(state.number);
     Ok(file)
 }
 

@@ -127,12 +127,6 @@ impl WeakINode {
         Self(inode)
     }
 
-    /// Returns the number of the inode, which never changes.
-    pub fn number(&self) -> u64 {
-        // SAFETY: By the type invariants the memory is there.
-        unsafe { (*self.0.as_ptr()).i_ino }
-    }
-
     /// Takes a reference, unless the inode is on its way out.
     pub fn upgrade(&self) -> Option<ARef<INode>> {
         // SAFETY: By the type invariants the memory is there; `igrab()` looks at the state of the
