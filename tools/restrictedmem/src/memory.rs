@@ -6,7 +6,7 @@ use std::iter::FusedIterator;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
-use crate::{Error, Flags, MAGIC, Operation, sys};
+use crate::{Error, Flags, MAGIC, Operation, Policy, sys};
 
 /// Makes restricted memory: flags and size in one go.
 ///
