@@ -31,7 +31,7 @@ static int bind_pages(int fd, uint64_t start, uint64_t end, int mode, unsigned l
 	struct rmfd_mbind args = {
 		.offset = start * page_size(),
 		.len = (end - start) * page_size(),
-		.nodemask = (uintptr_t)&nodes,
+		.nodemask = nodes ? (uintptr_t)&nodes : 0,
 		.maxnode = nodes ? 8 * sizeof(nodes) : 0,
 		.mode = mode,
 		.size = sizeof(args),
