@@ -12,6 +12,7 @@
 #include "restrictedmem.h"
 #include "text.h"
 #include "load.h"
+#include "collapse.h"
 
 #define MIB	(1024L * 1024)
 #define SIZE	(64 * MIB)
@@ -192,6 +193,39 @@ TEST_F(charge, the_creator_pays_whoever_loads)
 	EXPECT_LE(32 * MIB, charged(self->cgroup));
 	EXPECT_GT(32 * MIB + SLACK, charged(self->cgroup));
 	close(zeroes);
+}
+
+TEST_F(charge, the_creator_pays_for_large_pages)
+{
+	const long block = 2 * MIB / page_size();
+	char *contents = calloc(1, page_size());
+	long before, pages;
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+		SKIP(return, "this kernel has no large pages");
+	ASSERT_EQ(0, load_pages(self->fd, 5, 6, contents, &pages));
+	before = charged(self->cgroup);
+	ASSERT_EQ(0, collapse(self->fd, 0, block, &pages));
+	EXPECT_EQ(block, pages);
+	EXPECT_LE(before + 3 * MIB / 2, charged(self->cgroup));
+	free(contents);
+}
+
+TEST_F(charge, at_the_limit_nothing_becomes_large)
+{
+	const long block = 2 * MIB / page_size();
+	char *contents = calloc(1, page_size());
+	long pages;
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+		SKIP(return, "this kernel has no large pages");
+	ASSERT_EQ(0, load_pages(self->fd, 5, 6, contents, &pages));
+	limit(self->cgroup, charged(self->cgroup));
+	EXPECT_REFUSED(collapse(self->fd, 0, block, &pages), "at the limit", ENOMEM);
+	EXPECT_EQ(0, pages);
+	EXPECT_EQ(1, pages_of(self->fd));
+	EXPECT_EQ(0, kills(self->cgroup));
+	free(contents);
 }
 
 TEST_F(charge, at_the_limit_a_load_ends)
