@@ -6,6 +6,7 @@
 #include <linux/init.h>
 #include <linux/sysctl.h>
 
+#include "../internal.h"
 #include "internal.h"
 
 static bool memlock;
@@ -28,7 +29,7 @@ bool restrictedmem_memlock(void)
 
 static int __init restrictedmem_sysctl_init(void)
 {
-	register_sysctl_init("vm", restrictedmem_sysctls);
+	register_sysctl_init(SYSCTL_MM, restrictedmem_sysctls);
 	return 0;
 }
 late_initcall(restrictedmem_sysctl_init);
