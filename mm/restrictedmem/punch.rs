@@ -90,6 +90,14 @@ impl RestrictedFile {
         };
         let bindings = self.bindings.read_uninterruptible();
 
+        // Since it broke it may have been punched out; what is there now is another page.
+        if !self
+            .memory
+            .lookup(index)
+            .is_some_and(|folio| folio.is_poisoned(index))
+        {
+            return;
+        }
         notify::error(&bindings, &(index..end));
         trace::error(self.number, index);
     }
