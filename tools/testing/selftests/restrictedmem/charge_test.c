@@ -11,6 +11,7 @@
 #include "../kselftest_harness.h"
 #include "restrictedmem.h"
 #include "text.h"
+#include "cgroup.h"
 #include "load.h"
 #include "collapse.h"
 
@@ -20,16 +21,6 @@
 /* Memory that a cgroup may have been charged for beside that of the file. */
 #define SLACK	(4 * MIB)
 
-#define CGROUPS	"/sys/fs/cgroup"
-
-static int set_in(const char *folder, const char *name, const char *text)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return write_text(path, text);
-}
-
 FIXTURE(charge) {
 	char cgroup[64];
 	pid_t creator;	/* lives in the cgroup and made the file */
@@ -38,18 +29,12 @@ FIXTURE(charge) {
 
 static long charged(const char *cgroup)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/memory.current", cgroup);
-	return read_number(path);
+	return number_in(cgroup, "memory.current");
 }
 
 static long kills(const char *cgroup)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/memory.events", cgroup);
-	return read_key(path, "oom_kill");
+	return key_in(cgroup, "memory.events", "oom_kill");
 }
 
 static void limit(const char *cgroup, long bytes)
@@ -80,7 +65,6 @@ static int reserve_inside(const char *cgroup, int fd, long len)
 FIXTURE_SETUP(charge)
 {
 	int pipes[2];
-	char path[64];
 	char byte = 0;
 	int pidfd;
 
@@ -88,15 +72,8 @@ FIXTURE_SETUP(charge)
 		SKIP(return, NO_RESTRICTEDMEM);
 	if (geteuid() != 0)
 		SKIP(return, "needs root");
-	set_in(CGROUPS, "cgroup.subtree_control", "+memory");
-	snprintf(self->cgroup, sizeof(self->cgroup), CGROUPS "/restrictedmem-%d", getpid());
-	if (mkdir(self->cgroup, 0700))
-		SKIP(return, "cannot make a cgroup in " CGROUPS);
-	snprintf(path, sizeof(path), "%s/memory.current", self->cgroup);
-	if (access(path, R_OK)) {
-		rmdir(self->cgroup);
+	if (!new_cgroup(self->cgroup, sizeof(self->cgroup), "restrictedmem"))
 		SKIP(return, "no memory controller in " CGROUPS);
-	}
 
 	ASSERT_EQ(0, pipe(pipes));
 	self->creator = fork();
@@ -121,14 +98,11 @@ FIXTURE_SETUP(charge)
 
 FIXTURE_TEARDOWN(charge)
 {
-	int i;
-
 	if (self->creator > 0) {
 		kill(self->creator, SIGKILL);
 		waitpid(self->creator, NULL, 0);
 	}
-	for (i = 0; rmdir(self->cgroup) && errno == EBUSY && i < 100; i++)
-		usleep(20000);
+	remove_cgroup(self->cgroup);
 }
 
 TEST_F(charge, the_creator_pays_whoever_reserves)
@@ -250,14 +224,11 @@ TEST_F(charge, at_the_limit_a_load_ends)
 
 TEST_F(charge, a_file_outlives_its_creator_and_their_cgroup)
 {
-	int i;
-
 	ASSERT_EQ(0, fallocate(self->fd, RESERVE, 0, 8 * MIB));
 	ASSERT_EQ(0, kill(self->creator, SIGKILL));
 	ASSERT_EQ(self->creator, waitpid(self->creator, NULL, 0));
 	self->creator = 0;
-	for (i = 0; rmdir(self->cgroup) && errno == EBUSY && i < 100; i++)
-		usleep(20000);
+	remove_cgroup(self->cgroup);
 	ASSERT_EQ(-1, access(self->cgroup, F_OK));
 	EXPECT_EQ(8 * MIB / page_size(), pages_of(self->fd));
 	EXPECT_ALLOWED(fallocate(self->fd, RESERVE, 8 * MIB, 8 * MIB), "somebody pays");

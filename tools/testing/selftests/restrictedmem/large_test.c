@@ -9,9 +9,9 @@
 #include "restrictedmem.h"
 #include "text.h"
 #include "load.h"
+#include "poison.h"
 #include "test_consumer.h"
 
-#define INJECT "/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define EXCL RMTEST_EXCLUSIVE
 #define SHRD RMTEST_SHARED
 
@@ -388,13 +388,11 @@ TEST_F(large, loading_beside_a_binding)
 TEST_F(large, a_memory_error_in_it)
 {
 	long pfn = rm_get(self->a, self->id, LARGE);
-	char text[32];
 
 	if (access(INJECT, W_OK))
 		SKIP(return, "there is no " INJECT);
 	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
-	snprintf(text, sizeof(text), "%ld", pfn + 100);
-	EXPECT_EQ(0, write_text(INJECT, text))
+	EXPECT_EQ(0, poison(pfn + 100))
 		TH_LOG("nobody references it, so it can be split");
 	ASSERT_TRUE(rm_wait_for(self->a, ends, 1));
 	EXPECT_STORY("a:start a:span@612 a:error@612 a:end", "exactly the page",
@@ -413,14 +411,12 @@ TEST_F(large, a_memory_error_in_it)
 TEST_F(large, a_memory_error_in_one_that_is_referenced)
 {
 	long pfn = rm_get(self->a, self->id, LARGE);
-	char text[32];
 
 	if (access(INJECT, W_OK))
 		SKIP(return, "there is no " INJECT);
 	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
 	ASSERT_LT(0, rm_keep(self->a, self->id, LARGE + 3));
-	snprintf(text, sizeof(text), "%ld", pfn + 100);
-	write_text(INJECT, text);
+	poison(pfn + 100);
 	ASSERT_TRUE(rm_wait_for(self->a, ends, 1))
 		TH_LOG("told although it could not be split");
 	EXPECT_STORY("a:start a:span@612 a:error@612 a:end", "exactly the page",
@@ -436,13 +432,11 @@ TEST_F(large, a_memory_error_in_one_that_is_referenced)
 TEST_F(large, memory_with_an_error_is_not_used_again)
 {
 	long pfn = rm_get(self->a, self->id, LARGE);
-	char text[32];
 
 	if (access(INJECT, W_OK))
 		SKIP(return, "there is no " INJECT);
 	ASSERT_LT(0, rm_keep(self->a, self->id, LARGE));
-	snprintf(text, sizeof(text), "%ld", pfn + 100);
-	write_text(INJECT, text);
+	poison(pfn + 100);
 	ASSERT_TRUE(rm_wait_for(self->a, ends, 1));
 	ASSERT_EQ(1, rm_put_all(self->a));
 

@@ -6,26 +6,15 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "text.h"
 #include "load.h"
+#include "poison.h"
 #include "test_consumer.h"
 
 #define PAGES 64
 #define EXCL RMTEST_EXCLUSIVE
 #define SHRD RMTEST_SHARED
-#define INJECT "/sys/kernel/debug/hwpoison/corrupt-pfn"
-
-/* 0, or the errno of the memory error handler. */
-static int poison(long pfn)
-{
-	char text[32];
-	int fd = open(INJECT, O_WRONLY), len = sprintf(text, "%ld", pfn), error;
-
-	if (fd < 0)
-		return errno;
-	error = write(fd, text, len) == len ? 0 : errno;
-	close(fd);
-	return error;
-}
+#define SOFT_OFFLINE "/sys/devices/system/memory/soft_offline_page"
 
 FIXTURE(poison) {
 	int fd, a, b, id;
@@ -252,6 +241,52 @@ TEST_F(poison, moves_the_sequence)
 	EXPECT_EQ(0, poison(rm_get(self->a, self->id, 12)));
 	ASSERT_TRUE(rm_wait_for(self->a, ends, 1));
 	EXPECT_EQ(1, rm_seq_retry(self->a, self->id, seq));
+}
+
+/*
+ * A page that works but is not to be trusted any longer, says the administrator: the
+ * kernel moves what is in it and keeps the page to itself. 0 or an errno.
+ */
+static int soft_offline(long pfn)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "0x%lx", (unsigned long)pfn * page_size());
+	return write_text(SOFT_OFFLINE, text) ? errno : 0;
+}
+
+TEST_F(poison, a_page_of_it_is_not_given_up)
+{
+	long pfn = rm_get(self->a, self->id, 12);
+	void *ordinary;
+	uint64_t entry;
+	int pagemap;
+
+	if (access(SOFT_OFFLINE, W_OK))
+		SKIP(return, "there is no " SOFT_OFFLINE);
+	ASSERT_EQ(0, rm_reset(self->a));
+	EXPECT_EQ(EBUSY, soft_offline(pfn))
+		TH_LOG("somebody has it");
+	EXPECT_EQ(pfn, rm_get(self->a, self->id, 12));
+	EXPECT_EQ(0x3c, rm_look(self->a, self->id, 12));
+	EXPECT_STORY("", "nothing has happened", self->a);
+
+	ASSERT_EQ(0, rm_unbind(self->a, self->id));
+	EXPECT_EQ(EBUSY, soft_offline(pfn))
+		TH_LOG("nobody has it");
+	self->id = rm_bind(self->a, self->fd, 8, 24, SHRD);
+	ASSERT_LT(0, self->id);
+	EXPECT_EQ(pfn, rm_get(self->a, self->id, 12));
+	EXPECT_EQ(0x3c, rm_look(self->a, self->id, 12));
+
+	/* What can be moved is given up. */
+	ordinary = aligned_alloc(page_size(), page_size());
+	memset(ordinary, 1, page_size());
+	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	ASSERT_EQ(sizeof(entry), pread(pagemap, &entry, sizeof(entry),
+				       (uintptr_t)ordinary / page_size() * sizeof(entry)));
+	EXPECT_EQ(0, soft_offline(entry & ((1ULL << 55) - 1)));
+	close(pagemap);
 }
 
 TEST_HARNESS_MAIN
