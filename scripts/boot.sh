@@ -37,6 +37,8 @@ else
 fi
 
 memory=2G
+processors=2
+nodes=()
 append="console=ttyS0 panic=-1 oops=panic run=$list"
 if [ "$kernel" = debug ]; then
 	memory=3G
@@ -48,12 +50,23 @@ bench | bench-instructions)
 	memory=4G
 	append+=" limit=3600 bench=\"${BENCH-}\""
 	;;
+pressure)
+	# Two nodes, a part of the memory for what can be moved, and a disk to swap to. All
+	# of it below 4 GiB, or there would be nothing to move on the first node.
+	memory=2560M
+	processors+=,sockets=2
+	append+=" movablecore=640M brd.rd_nr=1 brd.rd_size=524288 swap=/dev/ram0"
+	for node in 0 1; do
+		nodes+=(-object "memory-backend-ram,id=node$node,size=1280M"
+			-numa "node,nodeid=$node,memdev=node$node,cpus=$node")
+	done
+	;;
 esac
 # The clock of this machine goes on by a nanosecond with each instruction.
 [ "$list" != bench-instructions ] || accel=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,$cpu")
 [ "$list" = kunit ] || append+=" kunit.enable=0"
-machine=(qemu-system-x86_64 -machine q35 "${accel[@]}" -smp 2 -m "$memory" -nodefaults
-	-display none -no-reboot -kernel "/build/$kernel/arch/x86/boot/bzImage"
+machine=(qemu-system-x86_64 -machine q35 "${accel[@]}" -smp "$processors" -m "$memory" "${nodes[@]}"
+	-nodefaults -display none -no-reboot -kernel "/build/$kernel/arch/x86/boot/bzImage"
 	-initrd "/build/$kernel/initramfs.cpio")
 
 if [ "$list" = shell ]; then

@@ -25,10 +25,10 @@ make_in() {
 		KHDR_INCLUDES="-isystem $headers" USERLDFLAGS=-static "$@"
 }
 
-# The programs that our list of KVM tests names.
-kvm_programs() {
-	sed 's/#.*//' "$lists/kvm_tests.list" | awk 'NF { print $1 }' | sort -u
-}
+# The commands that one of our lists of tests names.
+commands() { sed 's/#.*//; /^[[:space:]]*$/d' "$lists/$1"; }
+
+kvm_programs() { commands kvm_tests.list | awk '{ print $1 }' | sort -u; }
 
 # Those and no others. libvfio is for a test that is not among them and would
 # bring in libuuid; -no-pie, which the Makefile sets, means nothing beside -static.
@@ -76,16 +76,18 @@ pack() {
 	done < $user/crate-tests
 
 	# One list of commands for each kind of boot.
+	commands pressure_tests.list > "$files/lists/pressure"
 	make_in restrictedmem -s emit_tests | sed -n 's/.*://p' | while read -r program; do
 		add "$user/restrictedmem/$program" tests
-		splat_tests | grep -qF "./$program " || echo "./$program" >> "$files/lists/restrictedmem"
+		grep -qx "./$program" "$files/lists/pressure" || splat_tests | grep -qF "./$program " ||
+			echo "./$program" >> "$files/lists/restrictedmem"
 	done
 	for program in "$tree"/tools/testing/ltp/*[0-9].c; do
 		program=$(basename "$program" .c)
 		add "$user/ltp/$program" tests/ltp
 		echo "ltp/$program" >> "$files/lists/restrictedmem"
 	done
-	sed 's/#.*//; /^[[:space:]]*$/d; s/^/\/kvm\//' "$lists/kvm_tests.list" > "$files/lists/kvm"
+	commands kvm_tests.list | sed 's/^/\/kvm\//' > "$files/lists/kvm"
 	grep -v 'p guest_memfd' "$files/lists/kvm" > "$files/lists/kvm-restrictedmem"
 	kvm_programs | while read -r program; do
 		add "$user/kvm/$program" "kvm/$(dirname "$program")"

@@ -9,15 +9,18 @@ set -euo pipefail
 splat='BUG:|WARNING:|INFO: (possible|task|rcu|suspicious|trying)|KASAN|UBSAN|Oops'
 splat+='|general protection|Call Trace|detected stall|refcount_t|[Kk]ernel panic'
 
+# Who was out of memory, and how it came to that, is no mistake of the kernel's.
+console() { sed '/invoked oom-killer/,/oom-kill:/d' "$1"; }
+
 if [ -n "${3-}" ]; then
 	if grep -qE "$splat" "$2" && grep -qE "$3" "$2"; then
 		tally "$1: the kernel complains ($3)" 1 0 0
 	else
 		tally "$1: the kernel complains ($3)" 0 1 0
 	fi
-elif [ -s "$2" ] && ! grep -qE "$splat" "$2"; then
+elif [ -s "$2" ] && ! grep -qE "$splat" < <(console "$2"); then
 	tally "$1: no splat in the kernel's log" 1 0 0
 else
 	tally "$1: no splat in the kernel's log" 0 1 0
-	grep -E -m 1 -A 20 "$splat" "$2" | sed 's/^/    | /' || true
+	grep -E -m 1 -A 20 "$splat" < <(console "$2") | sed 's/^/    | /' || true
 fi

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that is out: who is killed for it, and what becomes of restricted memory.
+ */
+#define _GNU_SOURCE
+#include "../kselftest_harness.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "restrictedmem.h"
+#include "text.h"
+#include "cgroup.h"
+#include "test_consumer.h"
+#include "stays.h"
+
+#define MIB	(1024L * 1024)
+#define LIMIT	(64 * MIB)
+#define HELD	(24 * MIB)
+
+FIXTURE(oom) {
+	int consumer;
+	char cgroup[64];
+};
+
+FIXTURE_SETUP(oom)
+{
+	char limit[32];
+
+	if (geteuid())
+		SKIP(return, "needs a cgroup");
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	if (!new_cgroup(self->cgroup, sizeof(self->cgroup), "oom"))
+		SKIP(return, "no memory controller in " CGROUPS);
+	snprintf(limit, sizeof(limit), "%ld", LIMIT);
+	ASSERT_EQ(0, set_in(self->cgroup, "memory.max", limit));
+	/* There is none if the machine has no swap. */
+	set_in(self->cgroup, "memory.swap.max", "0");
+	self->consumer = new_consumer();
+	ASSERT_LE(0, self->consumer);
+}
+
+FIXTURE_TEARDOWN(oom)
+{
+	if (self->cgroup[0]) {
+		set_in(CGROUPS, "cgroup.procs", "0");
+		remove_cgroup(self->cgroup);
+	}
+}
+
+/* Takes memory of its own in the cgroup: the status it ends with. */
+static int take(const char *cgroup, size_t size, const char *adjust)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		char *memory;
+
+		if (set_in("/proc/self", "oom_score_adj", adjust) ||
+		    set_in(cgroup, "cgroup.procs", "0"))
+			_exit(1);
+		memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory == MAP_FAILED)
+			_exit(2);
+		memset(memory, 1, size);
+		_exit(0);
+	}
+	return waitpid(child, &status, 0) == child ? status : -1;
+}
+
+TEST_F_TIMEOUT(oom, who_takes_too_much_is_killed_and_not_who_has_it, 120)
+{
+	const uint64_t pages = HELD / 2 / page_size();
+	struct held bound, loose;
+	int status;
+
+	ASSERT_EQ(0, set_in(self->cgroup, "cgroup.procs", "0"));
+	ASSERT_EQ(0, hold(&bound, self->consumer, new_sized_file(HELD / 2), pages, true));
+	ASSERT_EQ(0, hold(&loose, self->consumer, new_sized_file(HELD / 2), pages, false));
+	ASSERT_LE(HELD, number_in(self->cgroup, "memory.current"));
+
+	status = take(self->cgroup, 2 * LIMIT, "0");
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	EXPECT_EQ(1, key_in(self->cgroup, "memory.events", "oom_kill"))
+		TH_LOG("and nobody else, us for example");
+	EXPECT_STAYED(self->consumer, &bound, &loose);
+}
+
+/* Waits until somebody else says something, or is no more. */
+static bool heard_from(int fd)
+{
+	char byte;
+
+	return read(fd, &byte, 1) == 1;
+}
+
+/* Whether the cgroup has less than this, now or a little later. */
+static bool falls_below(const char *cgroup, long long bytes)
+{
+	for (int i = 0; i < 200; i++) {
+		if (number_in(cgroup, "memory.current") < bytes)
+			return true;
+		rm_sleep_ms(50);
+	}
+	return false;
+}
+
+TEST_F_TIMEOUT(oom, the_memory_of_who_is_killed_is_free, 120)
+{
+	int pipes[2], status;
+	pid_t owner;
+
+	ASSERT_EQ(0, pipe(pipes));
+	owner = fork();
+	ASSERT_LE(0, owner);
+	if (!owner) {
+		struct held held;
+
+		/* The device is a descriptor of ours, too, and would keep the memory. */
+		if (set_in("/proc/self", "oom_score_adj", "1000") ||
+		    set_in(self->cgroup, "cgroup.procs", "0") ||
+		    hold(&held, new_consumer(), new_sized_file(2 * HELD), HELD / page_size(),
+			 true) ||
+		    fallocate(held.fd, RESERVE, HELD, HELD) ||
+		    write(pipes[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(pipes[1]);
+	ASSERT_TRUE(heard_from(pipes[0]));
+	ASSERT_LE(2 * HELD, number_in(self->cgroup, "memory.current"));
+
+	/* It only fits if the owner goes, and its memory with it. */
+	status = take(self->cgroup, LIMIT - HELD, "-1000");
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(owner, waitpid(owner, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	EXPECT_TRUE(falls_below(self->cgroup, HELD / 4));
+}
+
+/* A first touch at the limit waits for nobody: it is the caller's error. */
+TEST_F_TIMEOUT(oom, a_touch_that_does_not_fit_kills_nobody, 120)
+{
+	const uint64_t pages = 2 * LIMIT / page_size();
+	int fd, id;
+
+	ASSERT_EQ(0, set_in(self->cgroup, "cgroup.procs", "0"));
+	fd = new_sized_file(2 * LIMIT);
+	ASSERT_LE(0, fd);
+	/* Whatever else we need is not to be missed there. */
+	ASSERT_EQ(0, set_in(CGROUPS, "cgroup.procs", "0"));
+	id = rm_bind(self->consumer, fd, 0, pages, RMTEST_EXCLUSIVE);
+	ASSERT_LT(0, id);
+	EXPECT_REFUSED(rm_get_range(self->consumer, id, 0, pages), "all of it", ENOMEM);
+	EXPECT_LT(LIMIT / 2 / page_size(), pages_of(fd));
+	EXPECT_EQ(0, key_in(self->cgroup, "memory.events", "oom_kill"));
+	EXPECT_ALLOWED(punch(fd, 0, pages / 8), "to give some back");
+	EXPECT_ALLOWED(rm_get(self->consumer, id, 0), "to take some again");
+}
+
+TEST_HARNESS_MAIN
