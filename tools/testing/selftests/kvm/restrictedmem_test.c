@@ -6,7 +6,13 @@
  * of guest_memfd, run on restricted memory.  This is about what it doesn't: it
  * belongs to no VM, outlives VMs and file descriptors, and comes in large folios.
  */
+#include <time.h>
+
 #include "restrictedmem_util.h"
+
+#include "../../../../mm/restrictedmem/test_consumer_uapi.h"
+
+#define HWPOISON_INJECT	"/sys/kernel/debug/hwpoison/corrupt-pfn"
 
 /* Memory moves between memslots and VMs, and keeps its contents. */
 static void test_rebind(unsigned long type)
@@ -334,6 +340,93 @@ next:
 	}
 }
 
+/* Page frame number of a page of a file that nobody holds. */
+static u64 pfn_of(int dev, int fd, u64 index)
+{
+	struct rmtest_bind bind = {
+		.start = index, .end = index + 1, .fd = fd, .mode = RMTEST_EXCLUSIVE,
+	};
+	struct rmtest_get get = { .index = index };
+
+	kvm_ioctl(dev, RMTEST_BIND, &bind);
+	get.id = bind.id;
+	kvm_ioctl(dev, RMTEST_GET, &get);
+	kvm_ioctl(dev, RMTEST_UNBIND, (void *)(unsigned long)bind.id);
+	return get.pfn;
+}
+
+static void inject_error(u64 pfn)
+{
+	char text[32];
+	int fd;
+
+	fd = open(HWPOISON_INJECT, O_WRONLY);
+	TEST_ASSERT(fd >= 0, __KVM_SYSCALL_ERROR("open()", fd));
+	snprintf(text, sizeof(text), "%lu", pfn);
+	TEST_ASSERT_EQ(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	kvm_close(fd);
+}
+
+/*
+ * A page with an uncorrectable error is unmapped, and whoever touches it exits to
+ * userspace, which is told where and why.  The others stay, as does the VM.
+ */
+static void test_memory_error(unsigned long type)
+{
+	const u64 nr = 16, size = nr * PAGE_SIZE, bad = 5;
+	struct timespec start;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	int fd, dev, r, i;
+	u64 pfn;
+
+	dev = open(RMTEST_DEVICE, O_RDWR);
+	if (dev < 0 || access(HWPOISON_INJECT, W_OK)) {
+		pr_info("No %s or no %s, skipping %s\n", RMTEST_DEVICE,
+			HWPOISON_INJECT, __func__);
+		return;
+	}
+
+	fd = new_memory(size);
+	vm = create_vm(type, size, &vcpu);
+	pfn = pfn_of(dev, fd, bad);
+	add_slot(vm, MEM_SLOT, MEM_GPA, size, fd, 0);
+	run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 1000);
+
+	inject_error(pfn);
+
+	/* Consumers are told by somebody else, a little later. */
+	set_guest_cmd(vcpu, GUEST_WRITE, MEM_GPA + bad * PAGE_SIZE, 1, 2000);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!(r = __vcpu_run(vcpu))) {
+		assert_guest_done(vcpu);
+		TEST_ASSERT(timespec_elapsed(start).tv_sec < 10, "The page is still mapped");
+		usleep(1000);
+	}
+
+	for (i = 0; i < 3; i++) {
+		assert_fails(r, EHWPOISON);
+		TEST_ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_MEMORY_FAULT);
+		TEST_ASSERT_EQ(vcpu->run->memory_fault.gpa, MEM_GPA + bad * PAGE_SIZE);
+		TEST_ASSERT_EQ(vcpu->run->memory_fault.size, PAGE_SIZE);
+		if (i < 2)
+			r = __vcpu_run(vcpu);
+	}
+
+	/* A hole brings new memory, and the vCPU goes on where it was. */
+	punch(fd, bad * PAGE_SIZE, PAGE_SIZE);
+	vcpu_run(vcpu);
+	assert_guest_done(vcpu);
+	run_guest(vcpu, GUEST_CHECK, MEM_GPA, bad, 1000);
+	run_guest(vcpu, GUEST_CHECK, MEM_GPA + bad * PAGE_SIZE, 1, 2000);
+	run_guest(vcpu, GUEST_CHECK, MEM_GPA + (bad + 1) * PAGE_SIZE, nr - bad - 1,
+		  1000 + bad + 1);
+
+	kvm_vm_free(vm);
+	kvm_close(fd);
+	kvm_close(dev);
+}
+
 /* VMs whose firmware owns their memory can't have restricted memory. */
 static void test_unsupported(unsigned long type)
 {
@@ -367,6 +460,7 @@ static void test_type(unsigned long type)
 	test_punch(type);
 	test_flush(type);
 	test_pre_fault(type);
+	test_memory_error(type);
 	if (large_folios)
 		test_large(type);
 }
