@@ -189,7 +189,7 @@ check_promises() {
 			;;
 		esac
 		grep -rqE "$pattern" "${files[@]}" || { echo "no test $kind: $name"; missing=1; }
-	done < <(tr '`' '\n' < $page | sed -n 's/^\([a-z]*\): \([a-z_0-9]*\)$/\1 \2/p' | some)
+	done < <(tr '`' '\n' < $page | sed -n 's/^\([a-z_]*\): \([a-z_0-9]*\)$/\1 \2/p' | some)
 	[ "$missing" -eq 0 ]
 }
 
