@@ -143,24 +143,4 @@ TEST_F_TIMEOUT(oom, the_memory_of_who_is_killed_is_free, 120)
 	EXPECT_TRUE(falls_below(self->cgroup, HELD / 4));
 }
 
-/* A first touch at the limit waits for nobody: it is the caller's error. */
-TEST_F_TIMEOUT(oom, a_touch_that_does_not_fit_kills_nobody, 120)
-{
-	const uint64_t pages = 2 * LIMIT / page_size();
-	int fd, id;
-
-	ASSERT_EQ(0, set_in(self->cgroup, "cgroup.procs", "0"));
-	fd = new_sized_file(2 * LIMIT);
-	ASSERT_LE(0, fd);
-	/* Whatever else we need is not to be missed there. */
-	ASSERT_EQ(0, set_in(CGROUPS, "cgroup.procs", "0"));
-	id = rm_bind(self->consumer, fd, 0, pages, RMTEST_EXCLUSIVE);
-	ASSERT_LT(0, id);
-	EXPECT_REFUSED(rm_get_range(self->consumer, id, 0, pages), "all of it", ENOMEM);
-	EXPECT_LT(LIMIT / 2 / page_size(), pages_of(fd));
-	EXPECT_EQ(0, key_in(self->cgroup, "memory.events", "oom_kill"));
-	EXPECT_ALLOWED(punch(fd, 0, pages / 8), "to give some back");
-	EXPECT_ALLOWED(rm_get(self->consumer, id, 0), "to take some again");
-}
-
 TEST_HARNESS_MAIN

@@ -21,6 +21,13 @@
 #define ERRORS 64
 #define SECONDS 20
 
+/* Errors hit whatever they are injected into. */
+static void confine_nothing(void)
+{
+	write_text(HWPOISON "/corrupt-filter-enable", "0");
+	write_text(HWPOISON "/corrupt-filter-memcg", "0");
+}
+
 FIXTURE(poison_race) {
 	int fd, consumer, id;
 	char cgroup[64];
@@ -32,6 +39,8 @@ FIXTURE_SETUP(poison_race)
 		SKIP(return, "there is no " INJECT);
 	if (!have_test_consumer())
 		SKIP(return, NO_TEST_CONSUMER);
+	/* A test that ran into its time limit has not cleaned up. */
+	confine_nothing();
 	self->consumer = new_consumer();
 	ASSERT_LE(0, self->consumer);
 	self->fd = new_sized_file(PAGES * page_size());
@@ -42,8 +51,7 @@ FIXTURE_SETUP(poison_race)
 
 FIXTURE_TEARDOWN(poison_race)
 {
-	write_text(HWPOISON "/corrupt-filter-enable", "0");
-	write_text(HWPOISON "/corrupt-filter-memcg", "0");
+	confine_nothing();
 	if (self->cgroup[0])
 		remove_cgroup(self->cgroup);
 }
@@ -318,6 +326,8 @@ FIXTURE_SETUP(poison_hole)
 		SKIP(return, "there is no " INJECT);
 	if (!have_test_consumer())
 		SKIP(return, NO_TEST_CONSUMER);
+	/* A test that ran into its time limit has not cleaned up. */
+	confine_nothing();
 	self->consumer = new_consumer();
 	ASSERT_LE(0, self->consumer);
 	self->fd = new_sized_file(PAGES * page_size());
