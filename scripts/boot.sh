@@ -48,6 +48,10 @@ bench | bench-instructions)
 	memory=4G
 	append+=" limit=3600 bench=\"${BENCH-}\""
 	;;
+restrictedmem)
+	# A live update is possible, so that it can be refused.
+	append+=" liveupdate=on kho=on kho_scratch=8M,8M,8M"
+	;;
 esac
 # The clock of this machine goes on by a nanosecond with each instruction.
 [ "$list" != bench-instructions ] || accel=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,$cpu")
