@@ -61,6 +61,13 @@ pressure)
 			-numa "node,nodeid=$node,memdev=node$node,cpus=$node")
 	done
 	;;
+restrictedmem)
+	# A live update is possible, so that it can be refused.
+	append+=" liveupdate=on kho=on kho_scratch=8M,8M,8M"
+	;;
+init-on-free)
+	append+=" init_on_free=1"
+	;;
 esac
 # The clock of this machine goes on by a nanosecond with each instruction.
 [ "$list" != bench-instructions ] || accel=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,$cpu")

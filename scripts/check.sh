@@ -174,10 +174,10 @@ check_syscall-number() {
 }
 
 # Nothing of the machine that it was written on.
-# The page that says what tests what names tests that are there.
+# The pages that say what tests what name tests that are there.
 check_promises() {
 	local kind name files pattern missing=0
-	local page=Documentation/mm/restrictedmem-tests.rst
+	local pages=(Documentation/mm/restrictedmem-{tests,secrecy}.rst)
 	cd "$repo"
 	while read -r kind name; do
 		case $kind in
@@ -189,7 +189,7 @@ check_promises() {
 			;;
 		esac
 		grep -rqE "$pattern" "${files[@]}" || { echo "no test $kind: $name"; missing=1; }
-	done < <(tr '`' '\n' < $page | sed -n 's/^\([a-z_]*\): \([a-z_0-9]*\)$/\1 \2/p' | some)
+	done < <(cat "${pages[@]}" | tr '`' '\n' | sed -n 's/^\([a-z_]*\): \([a-z_0-9]*\)$/\1 \2/p' | some)
 	[ "$missing" -eq 0 ]
 }
 

@@ -94,6 +94,7 @@ pack() {
 	done
 	printf './%s --include-ignored\n' system_call subcommands > "$files/lists/crate"
 	echo "rmem demo" > "$files/lists/demo"
+	echo "./frame_test -t freed_is_cleared_if_asked" > "$files/lists/init-on-free"
 	printf '%s\n' ./oracle_test ./storm_test ./fault_test '/kvm/restrictedmem_storm_test -s 20' > "$files/lists/soak"
 	# What is asked for comes with the kernel's command line.
 	echo "rmem bench \$bench" > "$files/lists/bench"

@@ -3,17 +3,20 @@
  * No part of the kernel that takes a file and reads, writes, maps or pins what is
  * in it takes restricted memory. One test for each of them.
  */
+#include <sys/fanotify.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/swap.h>
-#include <sys/uio.h>
 
-#include <linux/aio_abi.h>
+#include <linux/bpf.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/fsverity.h>
-#include <linux/io_uring.h>
 #include <linux/iommufd.h>
+#include <linux/liveupdate.h>
 #include <linux/loop.h>
+#include <linux/perf_event.h>
+#include <linux/quota.h>
 #include <linux/udmabuf.h>
 
 #include "access.h"
@@ -98,29 +101,42 @@ TEST_F(access, udmabuf)
 
 	if (device < 0)
 		SKIP(return, "cannot open /dev/udmabuf");
-	EXPECT_REFUSED(ioctl(device, UDMABUF_CREATE, &create),
-		       "UDMABUF_CREATE", EBADFD, EINVAL);
+	/* EINVAL would be about the seals of a memfd. */
+	EXPECT_REFUSED(ioctl(device, UDMABUF_CREATE, &create), "UDMABUF_CREATE", EBADFD);
 }
 
+/*
+ * An address space for devices takes any file, and asks whether it can pin memory
+ * of it when there is a device to map for. Without one nothing must be allocated,
+ * made present or kept.
+ */
 TEST_F(access, iommufd)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
 	struct iommu_ioas_map_file map = {
 		.size = sizeof(map),
-		.flags = IOMMU_IOAS_MAP_READABLE,
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
 		.fd = self->fd,
 		.length = self->page,
 	};
+	struct iommu_ioas_unmap unmap = { .size = sizeof(unmap) };
 	int device = open("/dev/iommu", O_RDWR);
 
 	if (device < 0)
 		SKIP(return, "cannot open /dev/iommu");
 	ASSERT_EQ(0, ioctl(device, IOMMU_IOAS_ALLOC, &alloc));
 	map.ioas_id = alloc.out_ioas_id;
-	/* Takes any file, and pins memory, which it must not, when it needs it. */
-	if (!ioctl(device, IOMMU_IOAS_MAP_FILE, &map))
-		SKIP(return, "nothing is pinned without a device");
-	EXPECT_REFUSED(-1, "IOMMU_IOAS_MAP_FILE", EINVAL, EBADF, EBADFD, EFAULT);
+	if (ioctl(device, IOMMU_IOAS_MAP_FILE, &map)) {
+		EXPECT_TRUE(error_in(errno, EINVAL, EBADF, EBADFD, EFAULT, 0))
+			TH_LOG("%s", strerror(errno));
+		return;
+	}
+	EXPECT_EQ(self->pages, pages_of(self->fd));
+	unmap.ioas_id = map.ioas_id;
+	unmap.iova = map.iova;
+	unmap.length = map.length;
+	EXPECT_ALLOWED(ioctl(device, IOMMU_IOAS_UNMAP, &unmap), "IOMMU_IOAS_UNMAP");
+	EXPECT_EQ(self->page, unmap.length);
 }
 
 TEST_F(access, kernel_modules_and_kexec)
@@ -131,13 +147,145 @@ TEST_F(access, kernel_modules_and_kexec)
 		       "kexec_file_load", EINVAL, EPERM, ETXTBSY, EACCES, EBADF, no_such_call());
 }
 
+/* A live update carries memfds over to the next kernel, with their contents. */
+TEST_F(access, live_update)
+{
+	struct liveupdate_ioctl_create_session create = { .size = sizeof(create) };
+	struct liveupdate_session_preserve_fd preserve = { .size = sizeof(preserve) };
+	int device = open("/dev/liveupdate", O_RDWR);
+
+	if (device < 0)
+		SKIP(return, "cannot open /dev/liveupdate");
+	snprintf((char *)create.name, sizeof(create.name), "restrictedmem-%d", getpid());
+	ASSERT_EQ(0, ioctl(device, LIVEUPDATE_IOCTL_CREATE_SESSION, &create));
+	preserve.fd = self->fd;
+	EXPECT_REFUSED(ioctl(create.fd, LIVEUPDATE_SESSION_PRESERVE_FD, &preserve),
+		       "LIVEUPDATE_SESSION_PRESERVE_FD", ENOENT);
+	preserve.fd = self->ordinary;
+	EXPECT_ALLOWED(ioctl(create.fd, LIVEUPDATE_SESSION_PRESERVE_FD, &preserve),
+		       "a memfd is preserved");
+}
+
+/* A map of descriptors, one of its own kind, and what a descriptor tells of itself. */
+TEST_F(access, bpf)
+{
+	static const int types[] = {
+		BPF_MAP_TYPE_PROG_ARRAY, BPF_MAP_TYPE_PERF_EVENT_ARRAY,
+		BPF_MAP_TYPE_CGROUP_ARRAY,
+	};
+	union bpf_attr attr = { .map_fd = self->fd };
+	__u32 key = 0;
+	unsigned int i;
+
+	attr.key = (uintptr_t)&key;
+	attr.value = (uintptr_t)self->buffer;
+	EXPECT_REFUSED(syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)),
+		       "BPF_MAP_LOOKUP_ELEM", EINVAL, EPERM, no_such_call());
+	EXPECT_REFUSED(syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)),
+		       "BPF_MAP_UPDATE_ELEM", EINVAL, EPERM, no_such_call());
+
+	memset(&attr, 0, sizeof(attr));
+	attr.info.bpf_fd = self->fd;
+	attr.info.info_len = self->page;
+	attr.info.info = (uintptr_t)self->buffer;
+	EXPECT_REFUSED(syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)),
+		       "BPF_OBJ_GET_INFO_BY_FD", EINVAL, EPERM, no_such_call());
+
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = BPF_MAP_TYPE_ARRAY_OF_MAPS;
+	attr.key_size = sizeof(key);
+	attr.value_size = sizeof(key);
+	attr.max_entries = 1;
+	attr.inner_map_fd = self->fd;
+	EXPECT_REFUSED(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)),
+		       "inner_map_fd", EINVAL, EPERM, no_such_call());
+
+	attr.inner_map_fd = 0;
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		union bpf_attr update = {};
+
+		attr.map_type = types[i];
+		update.map_fd = syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+		if ((int)update.map_fd < 0)
+			continue;
+		update.key = (uintptr_t)&key;
+		update.value = (uintptr_t)&self->fd;
+		EXPECT_REFUSED(syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &update, sizeof(update)),
+			       "an element of a map", EINVAL, EBADF);
+	}
+}
+
+TEST_F(access, uprobes)
+{
+	long long type = read_number("/sys/bus/event_source/devices/uprobe/type");
+	struct perf_event_attr attr = {
+		.type = type,
+		.size = sizeof(attr),
+		.uprobe_path = (uintptr_t)self->path,
+	};
+
+	if (type < 0)
+		SKIP(return, "this kernel has no uprobes");
+	EXPECT_REFUSED(syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0),
+		       "perf_event_open", EIO, EACCES, EPERM);
+	attr.probe_offset = self->page;
+	EXPECT_REFUSED(syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0),
+		       "perf_event_open", EIO, EINVAL, EACCES, EPERM);
+}
+
+TEST_F(access, quotas)
+{
+#ifdef __NR_quotactl_fd
+	static const int commands[] = {
+		Q_SYNC, Q_QUOTAON, Q_QUOTAOFF, Q_GETFMT, Q_GETINFO, Q_GETQUOTA, Q_SETQUOTA,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		EXPECT_REFUSED(syscall(__NR_quotactl_fd, self->fd, QCMD(commands[i], USRQUOTA),
+				       0, self->buffer),
+			       "quotactl_fd", EPERM, EINVAL, no_such_call());
+#else
+	SKIP(return, "built without quotactl_fd()");
+#endif
+}
+
+/* Who watches a file is told of nothing, and fanotify opens it for nobody. */
+TEST_F(access, watches_see_nothing)
+{
+	const uint64_t events = FAN_ACCESS | FAN_MODIFY | FAN_OPEN | FAN_CLOSE;
+	int inotify = inotify_init1(IN_NONBLOCK), fanotify;
+
+	if (inotify < 0)
+		SKIP(return, "this kernel has no inotify");
+	inotify_add_watch(inotify, self->path, IN_ALL_EVENTS);
+	fanotify = fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK, O_RDWR);
+	if (fanotify >= 0) {
+		EXPECT_REFUSED(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+					     events, self->fd, NULL),
+			       "all files of this kind", EINVAL, EPERM);
+		EXPECT_REFUSED(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_MOUNT,
+					     events, self->fd, NULL),
+			       "all files of this kind", EINVAL, EPERM);
+		fanotify_mark(fanotify, FAN_MARK_ADD, events, self->fd, NULL);
+	}
+
+	EXPECT_ALLOWED(fallocate(self->fd, PUNCH, self->size, self->page), "a hole in nothing");
+	EXPECT_EQ(-1, read(self->fd, self->buffer, self->page));
+	EXPECT_EQ(-1, open(self->path, O_RDWR));
+	close(dup(self->fd));
+	EXPECT_REFUSED(read(inotify, self->buffer, self->page), "inotify", EAGAIN);
+	if (fanotify >= 0)
+		EXPECT_REFUSED(read(fanotify, self->buffer, self->page), "fanotify", EAGAIN);
+}
+
 TEST_F(access, process_accounting)
 {
 	EXPECT_REFUSED(syscall(SYS_acct, self->path),
 		       "acct", ENXIO, EACCES, EPERM, no_such_call());
 }
 
-TEST_F(access, attributes_of_file_systems)
+TEST_F(access, file_attributes)
 {
 #if defined(__NR_file_getattr) && defined(__NR_file_setattr)
 	struct file_attr attr = {};
@@ -151,204 +299,6 @@ TEST_F(access, attributes_of_file_systems)
 #else
 	SKIP(return, "built without file_getattr()");
 #endif
-}
-
-/* Asynchronous I/O, old and new */
-
-TEST_F(access, aio)
-{
-	static const int opcodes[] = {
-		IOCB_CMD_PREAD, IOCB_CMD_PWRITE, IOCB_CMD_PREADV, IOCB_CMD_PWRITEV,
-	};
-	struct iovec iov = { self->buffer, self->page };
-	aio_context_t context = 0;
-	unsigned int i;
-
-	if (syscall(SYS_io_setup, 1, &context))
-		SKIP(return, "no aio");
-	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
-		bool vector = opcodes[i] == IOCB_CMD_PREADV || opcodes[i] == IOCB_CMD_PWRITEV;
-		struct iocb cb = {
-			.aio_lio_opcode = opcodes[i],
-			.aio_fildes = self->fd,
-			.aio_buf = (unsigned long)(vector ? (void *)&iov : self->buffer),
-			.aio_nbytes = vector ? 1 : self->page,
-		};
-		struct iocb *list[] = { &cb };
-
-		EXPECT_REFUSED(syscall(SYS_io_submit, context, 1, list),
-			       "io_submit", EINVAL, EBADF);
-	}
-}
-
-struct ring {
-	int fd;
-	struct io_uring_params params;
-	char *sq, *cq;
-	struct io_uring_sqe *sqes;
-};
-
-static int ring_setup(struct ring *ring)
-{
-	struct io_uring_params *p = &ring->params;
-	size_t sq, cq;
-
-	memset(ring, 0, sizeof(*ring));
-	ring->fd = syscall(SYS_io_uring_setup, 4, p);
-	if (ring->fd < 0)
-		return -1;
-	sq = p->sq_off.array + p->sq_entries * sizeof(__u32);
-	cq = p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
-	ring->sq = mmap(NULL, sq, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			ring->fd, IORING_OFF_SQ_RING);
-	ring->cq = mmap(NULL, cq, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			ring->fd, IORING_OFF_CQ_RING);
-	ring->sqes = mmap(NULL, p->sq_entries * sizeof(struct io_uring_sqe),
-			  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			  ring->fd, IORING_OFF_SQES);
-	return ring->sq == MAP_FAILED || ring->cq == MAP_FAILED ||
-	       ring->sqes == MAP_FAILED ? -1 : 0;
-}
-
-/* Submit one request, wait for it and return its result; 1 << 30 if it got lost. */
-static int ring_do(struct ring *ring, const struct io_uring_sqe *sqe)
-{
-	struct io_uring_params *p = &ring->params;
-	__u32 *sq_tail = (__u32 *)(ring->sq + p->sq_off.tail);
-	__u32 sq_mask = *(__u32 *)(ring->sq + p->sq_off.ring_mask);
-	__u32 *array = (__u32 *)(ring->sq + p->sq_off.array);
-	__u32 *cq_head = (__u32 *)(ring->cq + p->cq_off.head);
-	__u32 *cq_tail = (__u32 *)(ring->cq + p->cq_off.tail);
-	__u32 cq_mask = *(__u32 *)(ring->cq + p->cq_off.ring_mask);
-	struct io_uring_cqe *cqes = (void *)(ring->cq + p->cq_off.cqes);
-	__u32 slot = *sq_tail & sq_mask;
-	int result;
-
-	ring->sqes[slot] = *sqe;
-	array[slot] = slot;
-	__atomic_store_n(sq_tail, *sq_tail + 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
-		return 1 << 30;
-	if (__atomic_load_n(cq_tail, __ATOMIC_ACQUIRE) == *cq_head)
-		return 1 << 30;
-	result = cqes[*cq_head & cq_mask].res;
-	__atomic_store_n(cq_head, *cq_head + 1, __ATOMIC_RELEASE);
-	return result;
-}
-
-#define EXPECT_RING_REFUSED(ring, sqe, rule, ...)			\
-do {									\
-	int __result = ring_do(ring, sqe);				\
-	EXPECT_TRUE(__result < 0 && error_in(-__result, __VA_ARGS__, 0))\
-		TH_LOG("%s: result %d", rule, __result);		\
-} while (0)
-
-TEST_F(access, io_uring_read_and_write)
-{
-	struct iovec iov = { self->buffer, self->page };
-	struct io_uring_sqe sqe = {
-		.fd = self->fd,
-		.addr = (unsigned long)self->buffer,
-		.len = self->page,
-	};
-	struct ring ring;
-
-	if (ring_setup(&ring))
-		SKIP(return, "no io_uring");
-	sqe.opcode = IORING_OP_READ;
-	EXPECT_RING_REFUSED(&ring, &sqe, "READ", EINVAL, EBADF, ESPIPE);
-	sqe.opcode = IORING_OP_WRITE;
-	EXPECT_RING_REFUSED(&ring, &sqe, "WRITE", EINVAL, EBADF, ESPIPE);
-	sqe.flags = IOSQE_ASYNC;
-	EXPECT_RING_REFUSED(&ring, &sqe, "WRITE in a worker", EINVAL, EBADF, ESPIPE);
-	sqe.opcode = IORING_OP_READ;
-	EXPECT_RING_REFUSED(&ring, &sqe, "READ in a worker", EINVAL, EBADF, ESPIPE);
-	sqe.flags = 0;
-
-	sqe.addr = (unsigned long)&iov;
-	sqe.len = 1;
-	sqe.opcode = IORING_OP_READV;
-	EXPECT_RING_REFUSED(&ring, &sqe, "READV", EINVAL, EBADF, ESPIPE);
-	sqe.opcode = IORING_OP_WRITEV;
-	EXPECT_RING_REFUSED(&ring, &sqe, "WRITEV", EINVAL, EBADF, ESPIPE);
-
-	ASSERT_EQ(0, syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_BUFFERS, &iov, 1));
-	sqe.addr = (unsigned long)self->buffer;
-	sqe.len = self->page;
-	sqe.opcode = IORING_OP_READ_FIXED;
-	EXPECT_RING_REFUSED(&ring, &sqe, "READ_FIXED", EINVAL, EBADF, ESPIPE);
-	sqe.opcode = IORING_OP_WRITE_FIXED;
-	EXPECT_RING_REFUSED(&ring, &sqe, "WRITE_FIXED", EINVAL, EBADF, ESPIPE);
-}
-
-TEST_F(access, io_uring_registered_file)
-{
-	struct io_uring_sqe sqe = {
-		.flags = IOSQE_FIXED_FILE,
-		.addr = (unsigned long)self->buffer,
-		.len = self->page,
-	};
-	struct ring ring;
-
-	if (ring_setup(&ring))
-		SKIP(return, "no io_uring");
-	ASSERT_EQ(0, syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES,
-			     &self->fd, 1));
-	sqe.opcode = IORING_OP_READ;
-	EXPECT_RING_REFUSED(&ring, &sqe, "READ", EINVAL, EBADF, ESPIPE);
-	sqe.opcode = IORING_OP_WRITE;
-	EXPECT_RING_REFUSED(&ring, &sqe, "WRITE", EINVAL, EBADF, ESPIPE);
-}
-
-TEST_F(access, io_uring_splice)
-{
-	struct io_uring_sqe sqe = {
-		.opcode = IORING_OP_SPLICE,
-		.len = self->page,
-		.off = -1ULL,
-	};
-	struct ring ring;
-	int pipes[2];
-
-	if (ring_setup(&ring))
-		SKIP(return, "no io_uring");
-	ASSERT_EQ(0, pipe(pipes));
-	sqe.splice_fd_in = self->fd;
-	sqe.fd = pipes[1];
-	EXPECT_RING_REFUSED(&ring, &sqe, "SPLICE from it", EINVAL, EBADF, ESPIPE);
-	ASSERT_EQ(self->page, write(pipes[1], self->buffer, self->page));
-	sqe.splice_fd_in = pipes[0];
-	sqe.splice_off_in = -1ULL;
-	sqe.fd = self->fd;
-	sqe.off = 0;
-	EXPECT_RING_REFUSED(&ring, &sqe, "SPLICE into it", EINVAL, EBADF, ESPIPE);
-}
-
-TEST_F(access, io_uring_obeys_the_rules_of_fallocate_and_ftruncate)
-{
-	struct io_uring_sqe sqe = {
-		.opcode = IORING_OP_FALLOCATE,
-		.fd = self->fd,
-		.addr = self->page,
-	};
-	struct ring ring;
-
-	if (ring_setup(&ring))
-		SKIP(return, "no io_uring");
-	sqe.len = FALLOC_FL_ZERO_RANGE;
-	EXPECT_RING_REFUSED(&ring, &sqe, "ZERO_RANGE", EOPNOTSUPP);
-	sqe.len = 0;
-	EXPECT_RING_REFUSED(&ring, &sqe, "mode 0", EOPNOTSUPP);
-	sqe.len = PUNCH;
-	sqe.off = 1;
-	EXPECT_RING_REFUSED(&ring, &sqe, "unaligned hole", EINVAL);
-	if (variant->state != UNSIZED) {
-		memset(&sqe, 0, sizeof(sqe));
-		sqe.opcode = IORING_OP_FTRUNCATE;
-		sqe.fd = self->fd;
-		sqe.off = self->page;
-		EXPECT_RING_REFUSED(&ring, &sqe, "FTRUNCATE", EPERM, EINVAL);
-	}
 }
 
 /* Calls that are harmless on any file, and about the page cache */
