@@ -31,7 +31,8 @@ impl RestrictedFile {
         let mut added = KVVec::new();
 
         let result = self.reserve_each(&range, &mut added);
-        if result.is_err() {
+        // Who is killed before there was anything to do does not wait for a lock.
+        if result.is_err() && !added.is_empty() {
             self.undo(&added);
         }
         result

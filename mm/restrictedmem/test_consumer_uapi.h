@@ -143,6 +143,12 @@ struct rmtest_seq {
 #define RMTEST_DELAY_INTERRUPTIBLE	0x1
 /* Count pages that are not zero when populate is told of them. */
 #define RMTEST_CHECK_ZERO		0x2
+/*
+ * @value of RMTEST_SPAN is the first byte of what is present there, or
+ * RMTEST_NO_SAMPLE; and each RMTEST_END is followed by such events, too.
+ */
+#define RMTEST_SAMPLE			0x4
+#define RMTEST_NO_SAMPLE		0x100
 
 /* Break a rule: the call made from a callback ... */
 #define RMTEST_BREAK_GET	0x100

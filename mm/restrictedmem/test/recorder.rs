@@ -112,6 +112,19 @@ impl State {
         (spans, pages)
     }
 
+    /// Writes down each span, with what is present in it or with its first byte.
+    fn record_spans(&mut self, invalidation: &Invalidation<'_, Recorder>) {
+        for span in invalidation.spans() {
+            let value = if self.behaviour.flags & uapi::SAMPLE != 0 {
+                sample(&span)
+            } else {
+                present(&span)
+            };
+
+            self.record(uapi::SPAN, Some(span.cookie()), span.range(), value);
+        }
+    }
+
     /// Counts the spans whose sequence does not say that an invalidation is in progress.
     fn quiet(&self, invalidation: &Invalidation<'_, Recorder>) -> u64 {
         let is_quiet = |span: &Span<'_, Recorder>| {
@@ -319,6 +332,22 @@ fn present(span: &Span<'_, Recorder>) -> u64 {
     pages
 }
 
+/// Returns the first byte of what is present in a span.
+fn sample(span: &Span<'_, Recorder>) -> u64 {
+    let mut value = uapi::NO_SAMPLE;
+    let walk = span.for_each_present(|run| {
+        let mut bytes = [0];
+
+        run.folio.read_bytes(run.range.start, 0, &mut bytes)?;
+        let [first] = bytes;
+        value = first.into();
+        Ok(ControlFlow::Break(()))
+    });
+    debug_assert!(walk.is_ok());
+
+    value
+}
+
 /// Counts pages that are not all zero.
 fn not_zero(folio: &Folio, range: Range<usize>) -> Result<u64> {
     let mut page = KVec::from_elem(0u8, PAGE_SIZE, GFP_KERNEL)?;
@@ -409,11 +438,9 @@ impl Consumer for Recorder {
         let continued = state.continued;
 
         let (spans, walked) = state.record_operation(uapi::START, invalidation);
+        state.record_spans(invalidation);
         for span in invalidation.spans() {
-            let cookie = span.cookie();
-
-            state.record(uapi::SPAN, Some(cookie), span.range(), present(&span));
-            state.counters.unmapped += state.unmap(cookie.id, span.range());
+            state.counters.unmapped += state.unmap(span.cookie().id, span.range());
         }
         let quiet = state.quiet(invalidation);
         let counters = &mut state.counters;
@@ -434,6 +461,9 @@ impl Consumer for Recorder {
 
         state.counters.ends += 1;
         state.record_operation(uapi::END, invalidation);
+        if state.behaviour.flags & uapi::SAMPLE != 0 {
+            state.record_spans(invalidation);
+        }
         match state.counters.active.checked_sub(1) {
             Some(active) => state.counters.active = active,
             None => state.counters.broken += 1,

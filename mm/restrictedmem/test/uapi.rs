@@ -45,6 +45,8 @@ pub(crate) const IO_KEPT: u32 = 1 << 0;
 
 pub(crate) const DELAY_INTERRUPTIBLE: u32 = 1 << 0;
 pub(crate) const CHECK_ZERO: u32 = 1 << 1;
+pub(crate) const SAMPLE: u32 = 1 << 2;
+pub(crate) const NO_SAMPLE: u64 = 0x100;
 pub(crate) const BREAK_GET: u32 = 1 << 8;
 pub(crate) const BREAK_BIND: u32 = 1 << 9;
 pub(crate) const BREAK_UNBIND: u32 = 1 << 10;

@@ -2,11 +2,80 @@
 
 //! File, binding and consumer, released in every order.
 
+use kernel::{
+    fs::File,
+    mm::{
+        folio::Folio,
+        restrictedmem::{
+            Consumer,
+            Invalidation,
+            Span,
+            Subscriber, //
+        },
+    },
+    new_mutex,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc,
+        Mutex, //
+    },
+};
+
+/// A consumer that has the file open, and closes it as soon as it is told something.
+#[pin_data]
+struct Closer {
+    #[pin]
+    open: Mutex<Option<ARef<File>>>,
+}
+
+impl Closer {
+    fn new(open: ARef<File>) -> Result<Arc<Subscriber<Self>>> {
+        Subscriber::new(
+            try_pin_init!(Self {
+                open <- new_mutex!(Some(open)),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn close(&self) {
+        let open = self.open.lock().take();
+
+        drop(open);
+    }
+
+    fn has_closed(&self) -> bool {
+        self.open.lock().is_none()
+    }
+}
+
+#[vtable]
+impl Consumer for Closer {
+    type Cookie = ();
+    const NAME: &'static CStr = c"closer";
+
+    fn populate(&self, _span: &Span<'_, Self>, _folio: &Folio) -> Result {
+        self.close();
+        Ok(())
+    }
+
+    fn invalidate_start(&self, _invalidation: &Invalidation<'_, Self>) {
+        self.close();
+    }
+
+    fn invalidate_end(&self, _invalidation: &Invalidation<'_, Self>) {}
+}
+
 #[kernel::macros::kunit_tests(restrictedmem_lifetime)]
 mod tests {
-    use super::super::fixture::{Call::Dropped, Fixture, Journal, Recorder};
-    use crate::{ffi, registry};
-    use kernel::{mm::restrictedmem::Mode, prelude::*};
+    use super::super::fixture::{
+        Call::{Dropped, End, Populate, Prepare, Start},
+        Fixture, Journal, Recorder,
+    };
+    use super::*;
+    use crate::{ffi, file::RestrictedFile, registry};
+    use kernel::mm::restrictedmem::{Binding, Mode};
 
     /// Releases a file (0), its binding (1) and its consumer (2) in the given order. Each of them
     /// must be gone exactly when nothing leads to it any more.
@@ -73,6 +142,52 @@ mod tests {
         release([2, 1, 0])
     }
 
+    /// A callback closes the last descriptor, so that only the binding, and the operation that
+    /// calls back, know of the file.
+    fn close_in_callback(
+        operation: impl FnOnce(&Binding<Closer>, &RestrictedFile) -> Result,
+    ) -> Result {
+        let fixture = Fixture::new(4)?;
+        let mapping = fixture.file.memory.mapping_address();
+        let consumer = Closer::new(fixture.open.clone())?;
+        let binding = fixture.bind(&consumer, 0..4, Mode::Exclusive)?;
+        let live = registry::find(mapping).ok_or(EBADMSG)?;
+
+        drop(fixture);
+        operation(&binding, &live)?;
+        drop(live);
+        ffi::flush_files();
+        if !consumer.has_closed() || registry::find(mapping).is_none() {
+            return Err(EBADMSG);
+        }
+
+        binding.get(3)?;
+        drop(binding);
+        ffi::flush_files();
+        match registry::find(mapping) {
+            Some(_) => Err(EBADMSG),
+            None => Ok(()),
+        }
+    }
+
+    #[test]
+    fn closed_in_populate() -> Result {
+        close_in_callback(|binding, _| binding.get(0).map(|_| ()))
+    }
+
+    #[test]
+    fn closed_while_a_hole_is_punched() -> Result {
+        close_in_callback(|_, file| file.punch(0..4))
+    }
+
+    #[test]
+    fn closed_by_a_memory_error() -> Result {
+        close_in_callback(|_, file| {
+            file.report_error(1);
+            Ok(())
+        })
+    }
+
     #[test]
     fn a_consumer_of_two_files() -> Result {
         let journal = Journal::new()?;
@@ -91,6 +206,28 @@ mod tests {
 
         drop(in_two);
         journal.expect(&[(0, Dropped, 0..0)])
+    }
+
+    #[test]
+    fn the_older_of_two_goes_first() -> Result {
+        let journal = Journal::new()?;
+        let fixture = Fixture::new(4)?;
+        let (older, younger) = (Recorder::new(0, &journal)?, Recorder::new(1, &journal)?);
+        let of_older = fixture.bind(&older, 0..4, Mode::Shared)?;
+        let of_younger = fixture.bind(&younger, 0..4, Mode::Shared)?;
+
+        drop(older);
+        drop(of_older);
+        journal.expect(&[(0, Dropped, 0..0)])?;
+
+        of_younger.get(1)?;
+        fixture.file.punch(0..4)?;
+        journal.expect(&[
+            (1, Populate, 1..2),
+            (1, Prepare, 0..4),
+            (1, Start, 0..4),
+            (1, End, 0..4),
+        ])
     }
 
     #[test]

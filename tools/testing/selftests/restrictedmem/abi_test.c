@@ -60,6 +60,14 @@ TEST_F(unsized, flags_that_nobody_defined_are_refused)
 	EXPECT_REFUSED(memfd_restricted(~0U, -1), "all flags", EINVAL);
 }
 
+/* Registers have 64 bits. What is in the rest of them is not ours to complain of. */
+TEST_F(unsized, flags_have_32_bits)
+{
+	EXPECT_ALLOWED(syscall(__NR_memfd_restricted, 1UL << 32, -1), "no flag at all");
+	EXPECT_REFUSED(syscall(__NR_memfd_restricted, 1UL << 32 | 1UL << 31, -1),
+		       "an unknown flag and more", EINVAL);
+}
+
 TEST_F(unsized, the_second_argument_is_not_looked_at)
 {
 	static const int values[] = { -1, 0, 1, 12345, INT_MAX, INT_MIN, AT_FDCWD };
@@ -140,6 +148,73 @@ TEST_F(unsized, emfile_leaks_nothing)
 		TH_LOG("%lld open files before, %lld after", before, after);
 	EXPECT_EQ(self->fd + 1, memfd_restricted(0, -1))
 		TH_LOG("the lowest free descriptor");
+}
+
+/* Whoever guesses the number of the next descriptor, and what came of it. */
+static struct {
+	pthread_t thread;
+	int fd;			/* the guess */
+	int null;
+	bool over;
+	long hits, taken;	/* it was there, it was about to be there */
+	int strange;
+} guess;
+
+static void guess_expect(bool right, const char *what)
+{
+	if (!right && !guess.strange++)
+		fprintf(stderr, "# %s: %s\n", what, strerror(errno));
+}
+
+static void *guess_thread(void *arg)
+{
+	int fd = guess.fd;
+	struct stat st;
+
+	while (!__atomic_load_n(&guess.over, __ATOMIC_RELAXED)) {
+		/* The file may be another one, or none, at each line. */
+		guess_expect(!ftruncate(fd, page_size()) || error_in(errno, EBADF, EPERM, 0),
+			     "ftruncate");
+		guess_expect(!fallocate(fd, RESERVE, 0, page_size()) ||
+			     error_in(errno, EBADF, EINVAL, 0), "fallocate");
+		guess_expect(lseek(fd, 0, SEEK_DATA) < 0 && error_in(errno, EBADF, ENXIO, 0),
+			     "lseek");
+		if (!fstat(fd, &st)) {
+			guess_expect(S_ISREG(st.st_mode) && st.st_blksize == page_size(),
+				     "fstat");
+			guess.hits++;
+		}
+		if (dup2(guess.null, fd) < 0) {
+			guess_expect(errno == EBUSY, "dup2");
+			guess.taken++;
+		}
+		close(fd);
+	}
+	return NULL;
+}
+
+/*
+ * A descriptor appears when its file is complete, so whoever uses or replaces it
+ * before the call has even returned finds a whole file or none.
+ */
+TEST_F_TIMEOUT(unsized, a_descriptor_that_is_guessed_is_whole, 240)
+{
+	guess.null = open("/dev/null", O_RDONLY);
+	ASSERT_LE(0, guess.null);
+	guess.fd = guess.null + 1;
+	ASSERT_EQ(0, pthread_create(&guess.thread, NULL, guess_thread, NULL));
+	for (int i = 0; i < 20000 && __atomic_load_n(&guess.hits, __ATOMIC_RELAXED) < 200; i++) {
+		int fd = memfd_restricted(0, -1);
+
+		ASSERT_LE(guess.fd, fd);
+		/* The other one may have closed it. */
+		close(fd);
+	}
+	__atomic_store_n(&guess.over, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(guess.thread, NULL));
+	EXPECT_EQ(0, guess.strange);
+	EXPECT_LT(0, guess.hits);
+	TH_LOG("there %ld times, about to be there %ld times", guess.hits, guess.taken);
 }
 
 /* Its size */

@@ -7,6 +7,8 @@
 
 #include <sys/mman.h>
 
+#include <linux/kvm.h>
+
 #include "restrictedmem.h"
 #include "test_consumer.h"
 
@@ -37,8 +39,26 @@ FIXTURE_TEARDOWN(bind)
 	close(self->fd);
 }
 
+/* KVM's own kind of memory that is not mapped; -1 if there is none. */
+static int new_guest_memfd(void)
+{
+	struct kvm_create_guest_memfd args = { .size = PAGES * page_size() };
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int vm = ioctl(kvm, KVM_CREATE_VM, KVM_X86_SW_PROTECTED_VM);
+	int fd = ioctl(vm, KVM_CREATE_GUEST_MEMFD, &args);
+
+	close(vm);
+	close(kvm);
+	return fd;
+}
+
+/*
+ * A restricted file is known by its operations: neither memory of another kind nor
+ * a descriptor of the same inode that leads to no open file will do.
+ */
 TEST_F(bind, refuses_other_files)
 {
+	char path[64];
 	struct {
 		const char *name;
 		int fd;
@@ -52,6 +72,7 @@ TEST_F(bind, refuses_other_files)
 #ifdef SYS_memfd_secret
 		{ "secret memory", syscall(SYS_memfd_secret, 0) },
 #endif
+		{ "guest_memfd", new_guest_memfd() },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -64,6 +85,9 @@ TEST_F(bind, refuses_other_files)
 		close(files[i].fd);
 	}
 	EXPECT_REFUSED(rm_bind(self->a, -1, 0, 1, EXCL), "no file", EBADF);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	EXPECT_REFUSED(rm_bind(self->a, open(path, O_PATH), 0, 1, EXCL),
+		       "a path and no file", EBADF);
 }
 
 TEST_F(bind, refuses_a_file_without_size)

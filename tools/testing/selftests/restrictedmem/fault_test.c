@@ -48,6 +48,8 @@ static int prepare_kernel(void)
 struct scene {
 	int fd, a, b;		/* the file, two consumers */
 	int id, other_id;	/* their bindings of the first two thirds */
+	int mount;		/* a tmpfs */
+	int source;		/* a file of a page, to load from */
 	int result;		/* a descriptor or binding that the operation made */
 };
 
@@ -56,6 +58,10 @@ static int set_scene(struct scene *scene, unsigned int flags)
 {
 	scene->result = -1;
 	scene->fd = memfd_restricted(flags, -1);
+	scene->mount = open("/dev/shm", O_PATH | O_DIRECTORY);
+	scene->source = memfd_create("source", 0);
+	if (ftruncate(scene->source, page_size()))
+		return -1;
 	scene->a = new_consumer();
 	scene->b = new_consumer();
 	if (scene->fd < 0 || ftruncate(scene->fd, PAGES * page_size()))
@@ -72,6 +78,8 @@ static void clear_scene(struct scene *scene)
 	close(scene->a);
 	close(scene->b);
 	close(scene->fd);
+	close(scene->mount);
+	close(scene->source);
 }
 
 static int op_create(struct scene *scene)
@@ -83,6 +91,12 @@ static int op_create(struct scene *scene)
 static int op_create_large(struct scene *scene)
 {
 	scene->result = memfd_restricted(RMFD_HUGEPAGE, -1);
+	return scene->result;
+}
+
+static int op_create_from_mount(struct scene *scene)
+{
+	scene->result = memfd_restricted(RMFD_USERMNT, scene->mount);
 	return scene->result;
 }
 
@@ -114,6 +128,14 @@ static int op_load(struct scene *scene)
 	long pages;
 
 	return load_pages(scene->fd, 2 * LARGE + 3, 2 * LARGE + 4, contents, &pages);
+}
+
+static int op_load_fd(struct scene *scene)
+{
+	long pages;
+
+	return load_pages_fd(scene->fd, 2 * LARGE + 3, 2 * LARGE + 4, scene->source, 0,
+			     &pages);
 }
 
 static int op_collapse(struct scene *scene)
@@ -151,6 +173,11 @@ FIXTURE_VARIANT_ADD(fault, create)
 FIXTURE_VARIANT_ADD(fault, create_large)
 {
 	.operation = op_create_large,
+};
+
+FIXTURE_VARIANT_ADD(fault, create_from_mount)
+{
+	.operation = op_create_from_mount,
 };
 
 FIXTURE_VARIANT_ADD(fault, reserve)
@@ -200,6 +227,11 @@ FIXTURE_VARIANT_ADD(fault, load_large)
 {
 	.operation = op_load,
 	.flags = RMFD_HUGEPAGE,
+};
+
+FIXTURE_VARIANT_ADD(fault, load_fd)
+{
+	.operation = op_load_fd,
 };
 
 FIXTURE_VARIANT_ADD(fault, collapse)
@@ -274,8 +306,7 @@ TEST_F_TIMEOUT(fault, at_each_allocation, 280)
 		} else if (atoi(left) == 0) {
 			spared++;
 		}
-		if (scene.result >= 0 && (variant->operation == op_create ||
-					  variant->operation == op_create_large))
+		if (scene.result >= 0 && variant->operation != op_bind)
 			close(scene.result);
 		clear_scene(&scene);
 		if (atoi(left) != 0)

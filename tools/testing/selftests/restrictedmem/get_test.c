@@ -66,6 +66,33 @@ TEST_F(get, stays_inside_the_binding)
 	EXPECT_ALLOWED(rm_get(self->a, self->id, 23), "last page");
 }
 
+/* Pages whose numbers are the same in 32 bits are not the same. */
+TEST_F(get, pages_have_numbers_of_64_bits)
+{
+	const uint64_t far = (1ULL << 32) + 5;
+	int fd = new_sized_file((far + 1) * page_size()), id;
+
+	ASSERT_LE(0, fd);
+	id = rm_bind(self->b, fd, 0, far + 1, EXCL);
+	ASSERT_LT(0, id);
+	ASSERT_EQ(0, rm_fill(self->b, id, 5, 6, 0x11));
+	ASSERT_EQ(0, rm_fill(self->b, id, far, far + 1, 0x22));
+	EXPECT_EQ(2, pages_of(fd));
+	EXPECT_EQ(0x11, rm_look(self->b, id, 5));
+	EXPECT_EQ((off_t)far * page_size(), lseek(fd, 6 * page_size(), SEEK_DATA));
+	EXPECT_STORY("a:populate@5 a:populate@4294967301", "each by its own number", self->b);
+	ASSERT_EQ(0, punch(fd, far, far + 1));
+	EXPECT_EQ(1, pages_of(fd));
+	EXPECT_EQ(0x11, rm_look(self->b, id, 5));
+	EXPECT_STORY("a:prepare a:start a:span@4294967301 a:end", "by its own number",
+		     self->b);
+	ASSERT_EQ(0, reserve(fd, far, far + 1));
+	ASSERT_EQ(0, punch(fd, 5, 6));
+	EXPECT_EQ(1, pages_of(fd));
+	EXPECT_EQ(0, rm_look(self->b, id, far));
+	close(fd);
+}
+
 TEST_F(get, memory_is_zeroed)
 {
 	int other;

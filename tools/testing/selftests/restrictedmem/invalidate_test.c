@@ -159,6 +159,57 @@ TEST_F(invalidate, one_call_for_each_consumer)
 	close(fd);
 }
 
+/* What one consumer was told of a hole: just about one span, or nothing at all. */
+static bool told_of(int consumer, uint64_t start, uint64_t end)
+{
+	static const unsigned int types[] = {
+		RMTEST_PREPARE, RMTEST_START, RMTEST_SPAN, RMTEST_END,
+	};
+	struct rmtest_event events[8];
+	int n = rm_events(consumer, events, 8);
+
+	if (start >= end)
+		return !n;
+	if (n != 4 || events[2].start != start || events[2].end != end)
+		return false;
+	for (int i = 0; i < 4; i++)
+		if (events[i].type != types[i])
+			return false;
+	return true;
+}
+
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
+/*
+ * Holes that begin and end before, at, in and behind a binding. Ends are exclusive
+ * for everybody; what is before the binding makes no negative numbers, and what is
+ * behind it, up to the end of all numbers, is not the consumer's.
+ */
+TEST_F(invalidate, every_overlap_is_told_as_it_is)
+{
+	const off_t last = LLONG_MAX & -page_size();
+	int start, end;
+
+	ASSERT_LT(0, rm_bind(self->a, self->fd, 5, 9, EXCL));
+	ASSERT_LT(0, rm_bind(self->b, self->fd, 10, 11, EXCL));
+	for (start = 0; start < 13; start++) {
+		for (end = start + 1; end < 14; end++) {
+			ASSERT_EQ(0, punch(self->fd, start, end));
+			EXPECT_TRUE(told_of(self->a, MAX(start, 5), MIN(end, 9)))
+				TH_LOG("a hole from %d to %d", start, end);
+			EXPECT_TRUE(told_of(self->b, MAX(start, 10), MIN(end, 11)))
+				TH_LOG("a hole from %d to %d", start, end);
+		}
+		ASSERT_EQ(0, fallocate(self->fd, PUNCH, start * page_size(),
+				       last - start * page_size()));
+		EXPECT_TRUE(told_of(self->a, MAX(start, 5), 9))
+			TH_LOG("a hole from %d to the end", start);
+		EXPECT_TRUE(told_of(self->b, MAX(start, 10), 11))
+			TH_LOG("a hole from %d to the end", start);
+	}
+}
+
 #define ASKED "b:prepare c:prepare a:prepare"
 #define TOLD "b:start b:span@2 c:start c:span@4 a:start a:span@8 a:span@30"
 #define ENDED "a:end c:end b:end"

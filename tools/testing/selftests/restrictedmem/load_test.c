@@ -312,6 +312,43 @@ TEST_F(load, addresses_where_nothing_is)
 	EXPECT_EQ(0, pages_of(self->fd));
 }
 
+/* Memory that not even the kernel may read. */
+TEST_F(load, memory_that_must_not_be_read)
+{
+	int secret = syscall(SYS_memfd_secret, 0);
+	char *bytes;
+	long pages;
+
+	if (secret < 0)
+		SKIP(return, "no secret memory in this kernel");
+	ASSERT_EQ(0, ftruncate(secret, 4 * self->page));
+	bytes = mmap(NULL, 4 * self->page, PROT_READ | PROT_WRITE, MAP_SHARED, secret, 0);
+	ASSERT_NE(MAP_FAILED, bytes);
+	memset(bytes, 0x21, 4 * self->page);
+	EXPECT_REFUSED(load_pages(self->fd, 0, 4, bytes, &pages),
+		       "the kernel has no address for it", EFAULT);
+	EXPECT_EQ(0, pages);
+	EXPECT_EQ(0, pages_of(self->fd));
+}
+
+TEST_F(load, ends_where_the_file_behind_the_memory_does)
+{
+	int file = memfd_create("source", 0);
+	char *mapping;
+	long pages;
+
+	ASSERT_EQ(4 * self->page, write(file, self->bytes, 4 * self->page));
+	mapping = mmap(NULL, 4 * self->page, PROT_READ, MAP_SHARED, file, 0);
+	ASSERT_NE(MAP_FAILED, mapping);
+	ASSERT_EQ(0, used_before(self->a, self->fd, 8, 12, 0x55));
+	ASSERT_EQ(0, ftruncate(file, 2 * self->page));
+	EXPECT_REFUSED(load_pages(self->fd, 8, 12, mapping, &pages),
+		       "the caller would get SIGBUS", EFAULT);
+	EXPECT_EQ(2, pages);
+	EXPECT_HOLDS(9, self->bytes + self->page);
+	EXPECT_BYTE(0x55, 10);
+}
+
 TEST_F(load, arguments_where_nothing_is)
 {
 	struct rmfd_load *args = mmap(NULL, self->page, PROT_READ | PROT_WRITE,

@@ -4,6 +4,8 @@
  * afterwards, and stays for ever if it forgets one.
  */
 #define _GNU_SOURCE
+#include <sys/wait.h>
+
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
@@ -102,6 +104,47 @@ TEST_F(module, a_bind_that_fails_holds_nothing)
 		       "outside", EINVAL);
 	close(consumer);
 	EXPECT_EQ(0, references());
+}
+
+/*
+ * Whoever closes a consumer while a callback of it runs waits for that, even when
+ * killed, and so the code of the callback stays for as long.
+ */
+TEST_F_TIMEOUT(module, stays_while_a_callback_runs, 120)
+{
+	struct rm_call hole = { .what = CALL_PUNCH, .fd = self->fd, .end = PAGES };
+	int consumer = new_consumer(), status, looks = 0;
+	struct timespec before;
+	pid_t child;
+
+	ASSERT_LE(0, consumer);
+	ASSERT_LT(0, rm_bind(consumer, self->fd, 0, PAGES, RMTEST_EXCLUSIVE));
+	BEHAVE(consumer, .start_delay_ms = 3000);
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		for (;;)
+			pause();
+	}
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	ASSERT_EQ(0, rm_call_start(&hole));
+	ASSERT_TRUE(rm_wait_for(consumer, starts, 1));
+
+	/* The child has it now, and dies. */
+	close(consumer);
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	for (; rm_ms_since(&before) < 2000; looks++) {
+		EXPECT_EQ(0, waitpid(child, &status, WNOHANG));
+		EXPECT_LT(0, references());
+		EXPECT_REFUSED(unload(), "in a callback", EWOULDBLOCK, EBUSY);
+		rm_sleep_ms(50);
+	}
+	EXPECT_LT(0, looks);
+	EXPECT_EQ(0, rm_call_end(&hole));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, references());
+	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, load());
 }
 
 /* The last one: after it the module is there for good. */

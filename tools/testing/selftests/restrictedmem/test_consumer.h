@@ -274,6 +274,15 @@ static inline void rm_sleep_ms(int ms)
 	nanosleep(&time, NULL);
 }
 
+static inline long rm_ms_since(const struct timespec *before)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - before->tv_sec) * 1000 +
+	       (now.tv_nsec - before->tv_nsec) / 1000000;
+}
+
 /* Waits until a counter, given by its place, has been counted up to @n. */
 static inline bool rm_wait(int consumer, size_t place, uint64_t n)
 {

@@ -233,6 +233,62 @@ TEST_F(usermnt, wants_the_root_of_a_tmpfs)
 	EXPECT_REFUSED(from_path("/sys"), "sysfs", EINVAL);
 }
 
+static long long unevictable(void)
+{
+	/* Pages are on a list before they are counted, and counted before it is seen. */
+	if (write_text("/proc/sys/vm/drop_caches", "1") ||
+	    write_text("/proc/sys/vm/stat_refresh", "1"))
+		return -1;
+	return read_key("/proc/meminfo", "Unevictable:") * 1024 / page_size();
+}
+
+/* Whoever mounts a tmpfs that may be swapped out gets memory that may not. */
+TEST_F(usermnt, is_not_swapped_out_whatever_the_mount_says)
+{
+	long long before = unevictable();
+
+	if (before < 0)
+		SKIP(return, "no /proc/sys/vm/drop_caches or stat_refresh");
+	ASSERT_EQ(0, reserve(self->fd, 0, PAGES));
+	EXPECT_LE(before + PAGES, unevictable());
+	ASSERT_EQ(0, punch(self->fd, 0, PAGES));
+	EXPECT_GT(before + PAGES, unevictable());
+}
+
+TEST_F(usermnt, what_failed_does_not_keep_it_busy)
+{
+	char path[64];
+	int i;
+
+	close(self->fd);
+	for (i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path), DIR_PATH "/%d", i);
+		close(open(path, O_RDWR | O_CREAT, 0600));
+	}
+	for (i = 0; i < 8; i++)
+		EXPECT_REFUSED(from_path(DIR_PATH), "no inode is left", ENOSPC);
+	EXPECT_EQ(0, umount(DIR_PATH))
+		TH_LOG("%s", strerror(errno));
+}
+
+/* A folder that is mounted elsewhere is a root there, with the limits of all of it. */
+TEST_F(usermnt, a_part_that_is_mounted_elsewhere_will_do)
+{
+	int dir, fd;
+
+	ASSERT_EQ(0, mount(SUB_PATH, "/tmp", NULL, MS_BIND, NULL));
+	dir = open("/tmp", O_PATH | O_DIRECTORY);
+	ASSERT_LE(0, dir);
+	fd = from_mount(dir);
+	ASSERT_LE(0, fd)
+		TH_LOG("%s", strerror(errno));
+	ASSERT_EQ(0, umount2("/tmp", MNT_DETACH));
+	ASSERT_EQ(0, ftruncate(fd, 2 * PAGES * page_size()));
+	EXPECT_EQ(0, reserve(fd, 0, 4));
+	EXPECT_EQ(PAGES - 4, pages_free(DIR_PATH));
+	EXPECT_REFUSED(reserve(fd, 0, PAGES + 1), "more than there is", ENOSPC);
+}
+
 TEST_F(usermnt, wants_one_flag_only)
 {
 	int dir = open_dir(DIR_PATH);
