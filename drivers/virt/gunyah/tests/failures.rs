@@ -88,6 +88,11 @@ fn survive(steps: usize, plan: Plan) -> Result {
     });
     let (lost_pages, lost_machines) = fixture.manager.losses();
     ensure(!killed)?;
+    // Nobody gets the name that memory is lent to.
+    ensure(fixture.model().with(|model| {
+        let mut parcels = model.parcels.values();
+        parcels.all(|parcel| model.machines.get(&parcel.vmid).is_some())
+    }))?;
 
     // What is lent is never used again.
     memory.for_each_frame(0..PAGES, |pfn| {

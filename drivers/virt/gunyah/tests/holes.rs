@@ -180,6 +180,44 @@ mod tests {
     }
 
     #[test]
+    fn are_noticed_by_whoever_is_about_to_lend() -> Result {
+        let fixture = Fixture::new()?;
+        let (memory, machine) = machine(&fixture)?;
+        let gate = Gate::new()?;
+        let _beside = memory.bind(&gate, PAGES..2 * PAGES)?;
+        let a_moment = || kernel::time::delay::fsleep(kernel::time::Delta::from_millis(20));
+        // All is with us, and the end is missing.
+        fixture
+            .model()
+            .with(|model| model.plan(MEM_LEND, Fault::Refuse(Code::NOMEM.0)))?;
+        memory.punch(15..PAGES)?;
+
+        // Somebody has the file, the next one wants to punch a hole, and then comes the machine,
+        // which finds what is there, but has to wait for the end to be made.
+        gate.set(Door::Closed);
+        let (one, two, at_work) = (memory.clone(), memory.clone(), machine.clone());
+        let first = Thread::spawn(move || one.punch(PAGES..2 * PAGES))?;
+        gate.wait_for_knock();
+        let second = Thread::spawn(move || two.punch(0..5))?;
+        a_moment();
+        let configure = Thread::spawn(move || {
+            let result = at_work.configure(&image());
+            drop(at_work);
+            result
+        })?;
+        a_moment();
+        gate.set(Door::Open);
+
+        let results = (first.join()?, second.join()?, configure.join()?);
+        ensure(results.0 == Ok(()) && results.2 == Ok(()))?;
+        // If it came too late, the machine has the memory.
+        ensure(matches!(results.1, Ok(()) | Err(EBUSY)))?;
+        ensure(lent(&fixture) == (PAGES, true))?;
+        drop(machine);
+        fixture.ensure_clean()
+    }
+
+    #[test]
     fn do_not_stop_a_machine_from_ending() -> Result {
         let fixture = Fixture::new()?;
         let (memory, machine) = machine(&fixture)?;

@@ -109,6 +109,11 @@ impl Firmware {
             ) {
                 return Ok(Err(Answer::Refuse(MEM_INVALID)));
             }
+            let twice =
+                |(other, len): &(u64, u64)| *other < address + size && address < other + len;
+            if entries.iter().any(twice) {
+                return Ok(Err(Answer::Refuse(MEM_INVALID)));
+            }
             entries.push((address, size), GFP_KERNEL)?;
         }
         Ok(Ok(entries))
