@@ -4,8 +4,8 @@
 //!
 //! What has to be done at the end depends on how far it got, and is done when the machine is
 //! dropped, in this order: stop it, reset it, take its memory back, bury what did not come back,
-//! give the machine back. A machine whose memory did not come back is not given back: its name would
-//! be used again, and the next machine would own that memory.
+//! give the machine back. A machine whose memory did not come back is not given back: its name
+//! would be used again, and the next machine would own that memory.
 
 use kernel::{
     fs::LocalFile,

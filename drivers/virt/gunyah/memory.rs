@@ -6,8 +6,8 @@
 //! [`Parcel`], which the resource manager lays out without holes and takes back only as a whole:
 //!
 //! - A hole in memory that is lent, before the machine is configured, takes the whole parcel back,
-//!   and lends the rest anew. When the machine is configured, fresh memory fills the hole and all of
-//!   it is lent as one.
+//!   and lends the rest anew. When the machine is configured, fresh memory fills the hole and all
+//!   of it is lent as one.
 //! - From then on, until the reset of the machine is complete, memory is refused with [`EBUSY`].
 //!
 //! References to the memory are not needed: what is in the file stays there until we agree that it
