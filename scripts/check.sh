@@ -182,6 +182,7 @@ check_promises() {
 	while read -r kind name; do
 		case $kind in
 		kunit) files=(mm/restrictedmem) pattern="fn $name\\(" ;;
+		gunyah) files=(drivers/virt/gunyah) pattern="fn $name\\(" ;;
 		kvm) files=(tools/testing/selftests/kvm) pattern=" $name\\(" ;;
 		*)
 			files=("tools/testing/selftests/restrictedmem/${kind}_test.c")
