@@ -129,6 +129,11 @@ struct restrictedmem_ops {
 	 * @invalidate_abort, and the error reaches user space. A consumer must
 	 * say in its documentation how long this may take: whoever punches a
 	 * hole waits that long, and so does everybody who binds or unbinds.
+	 *
+	 * restrictedmem_read_retry() tells nothing yet: a consumer that agrees,
+	 * and could not agree any more if it used more of the memory now, has
+	 * to keep from that by itself until @invalidate_start or
+	 * @invalidate_abort.
 	 */
 	int (*invalidate_prepare)(struct restrictedmem_link *link,
 				  pgoff_t start, pgoff_t end);
