@@ -173,7 +173,6 @@ check_syscall-number() {
 	grep -qx "#define __NR_syscalls $((syscall_nr + 1))" include/uapi/asm-generic/unistd.h
 }
 
-# Nothing of the machine that it was written on.
 # The pages that say what tests what name tests that are there.
 check_promises() {
 	local kind name files pattern missing=0
