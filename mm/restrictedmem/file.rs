@@ -115,7 +115,8 @@ impl RestrictedFile {
         // By size and at once, as for `memfd_secret()`: who touches memory first, and when, is up
         // to consumers, and they cannot know whose limit it is.
         if ffi::counts_as_locked() {
-            self.locked.populate(LockedMemory::new(pages << PAGE_SHIFT)?);
+            self.locked
+                .populate(LockedMemory::new(pages << PAGE_SHIFT)?);
         }
         self.memory.set_size(pages);
         Ok(())

@@ -103,8 +103,7 @@ const fn without_size(cmd: c_uint) -> c_uint {
 const LOAD: c_uint = without_size(_IOWR::<bindings::rmfd_load>(bindings::RMFD_IOC, 0x00));
 const LOAD_FD: c_uint = without_size(_IOWR::<bindings::rmfd_load_fd>(bindings::RMFD_IOC, 0x01));
 const MBIND: c_uint = without_size(_IOW::<bindings::rmfd_mbind>(bindings::RMFD_IOC, 0x02));
-const COLLAPSE: c_uint =
-    without_size(_IOWR::<bindings::rmfd_collapse>(bindings::RMFD_IOC, 0x03));
+const COLLAPSE: c_uint = without_size(_IOWR::<bindings::rmfd_collapse>(bindings::RMFD_IOC, 0x03));
 
 /// Does what an ioctl asks for.
 ///

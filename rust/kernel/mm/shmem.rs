@@ -179,8 +179,10 @@ impl ShmemFile {
     #[cfg(CONFIG_TRANSPARENT_HUGEPAGE)]
     pub fn collapse(&self, start: usize) -> Result {
         // SAFETY: By the type invariants this is a file of tmpfs.
-        to_result(unsafe { bindings::shmem_collapse(self.0.as_ptr(), start) })
-            .map_err(|e| if e == EBUSY { ENOMEM } else { e })
+        match to_result(unsafe { bindings::shmem_collapse(self.0.as_ptr(), start) }) {
+            Err(e) if e == EBUSY => Err(ENOMEM),
+            result => result,
+        }
     }
 
     /// See above.
