@@ -228,7 +228,8 @@ impl RestrictedMemory {
     /// memory, or at the limit of the memory cgroup that made the file. `EINTR`: a signal came
     /// first. [`Error::done`] says how much was loaded before; all else is as it was.
     pub fn load(&self, offset: u64, contents: &[u8]) -> Result<(), Error> {
-        sys::load(self.as_fd(), offset, contents).map_err(|part| Error::of_part(Operation::Load, part))
+        sys::load(self.as_fd(), offset, contents)
+            .map_err(|part| Error::of_part(Operation::Load, part))
     }
 
     /// Loads initial contents for a range from a file, from `source_offset` on, without a detour
@@ -250,7 +251,8 @@ impl RestrictedMemory {
     ) -> Result<(), Error> {
         let len = range.end.saturating_sub(range.start);
         let source = source.as_fd();
-        sys::load_fd(self.as_fd(), range.start, len, source, source_offset).map_err(|part| Error::of_part(Operation::Load, part))
+        sys::load_fd(self.as_fd(), range.start, len, source, source_offset)
+            .map_err(|part| Error::of_part(Operation::Load, part))
     }
 
     /// Makes each large page's worth of memory in a range, of which something is present, one large

@@ -90,7 +90,9 @@ fn wrong_usage_is_told_from_failure() {
 }
 
 /// The subcommands that a reader of the help sees.
-const COMMANDS: &[&str] = &["bench", "collapse", "demo", "load", "probe", "punch", "run", "stat"];
+const COMMANDS: &[&str] = &[
+    "bench", "collapse", "demo", "load", "probe", "punch", "run", "stat",
+];
 
 #[test]
 fn has_a_manual_page_for_each_command() {

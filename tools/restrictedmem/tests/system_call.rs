@@ -262,7 +262,9 @@ fn becomes_large() {
 fn sets_a_policy() {
     let memory = memory(16);
     memory.set_policy(pages(0..16), Policy::Bind(&[0])).unwrap();
-    memory.set_policy(pages(4..8), Policy::Preferred(0)).unwrap();
+    memory
+        .set_policy(pages(4..8), Policy::Preferred(0))
+        .unwrap();
     memory.set_policy(pages(4..8), Policy::Local).unwrap();
     memory.set_policy(pages(0..16), Policy::Default).unwrap();
 
