@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(Policy::Default.bitmap(), []);
         assert_eq!(Policy::Bind(&[]).bitmap(), []);
         assert_eq!(Policy::Preferred(0).bitmap(), [1]);
-        assert_eq!(Policy::Interleave(&[1, 63, 0]).bitmap(), [1 << 63 | 3]);
+        assert_eq!(Policy::Interleave(&[1, 63, 0]).bitmap(), [(1 << 63) | 3]);
         assert_eq!(Policy::Bind(&[64, 130]).bitmap(), [0, 1, 4]);
         assert_eq!(Policy::Bind(&[u32::MAX]).bitmap().len(), 513);
     }
