@@ -48,8 +48,8 @@ pub(crate) trait Provider: Send + Sync {
     /// Contents and frames do not change. [`EAGAIN`] when somebody's reference forbids it.
     fn split(&self, index: usize) -> Result;
 
-    /// Makes the largest block of pages that begins at `start` one folio, with the same contents, and
-    /// zeroes where there were none. Nobody removes pages meanwhile. [`EAGAIN`] when somebody's
+    /// Makes the largest block of pages that begins at `start` one folio, with the same contents,
+    /// and zeroes where there were none. Nobody removes pages meanwhile. [`EAGAIN`] when somebody's
     /// reference forbids it.
     fn collapse(&self, start: usize) -> Result;
 

@@ -26,8 +26,8 @@
 //! 1. The reserve mutex of the file. Outside of the next one, because a reservation lets go of that
 //!    every now and then, and must not let go of its turn before it has succeeded or is undone.
 //! 2. The lock of the file, which is the `invalidate_lock` of the restricted inode. Exclusive:
-//!    bind, unbind, punch, collapse, quarantine, the undo of a reservation. Shared: first touch, reserve,
-//!    load, memory error. The fast path of get takes no lock.
+//!    bind, unbind, punch, collapse, quarantine, the undo of a reservation. Shared: first touch,
+//!    reserve, load, memory error. The fast path of get takes no lock.
 //! 3. One of the file's first-touch mutexes.
 //! 4. What a callback of a consumer takes. Folio locks are not held then.
 //! 5. Folio locks, and what tmpfs takes.

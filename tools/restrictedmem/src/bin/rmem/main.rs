@@ -66,8 +66,8 @@ enum Command {
     /// Make memory of a restricted file large again that another process holds.
     ///
     /// Each large page's worth of memory in the range, of which something is present, becomes one
-    /// large page. Whoever uses the memory is asked first. The right to trace the process is needed,
-    /// as for ptrace(2).
+    /// large page. Whoever uses the memory is asked first. The right to trace the process is
+    /// needed, as for ptrace(2).
     Collapse(target::Target),
     /// Show how much memory restricted files have, and who holds them.
     ///
