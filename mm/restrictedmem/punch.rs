@@ -21,6 +21,7 @@ use crate::{
         self,
         Pages, //
     },
+    tmpfs::Tmpfs, //
 };
 
 impl RestrictedFile {
@@ -84,18 +85,16 @@ impl RestrictedFile {
 
     /// Tells consumers of an uncorrectable memory error. The page is marked already, so whoever
     /// asks for it from now on is refused.
-    pub(crate) fn report_error(&self, index: usize) {
+    ///
+    /// Since it broke it may have been punched out, and what is there now is another page: nobody
+    /// is told if `is_there` says so, which is asked while nothing can be punched.
+    pub(crate) fn report_error(&self, index: usize, is_there: impl FnOnce(&Tmpfs) -> bool) {
         let Some(end) = index.checked_add(1) else {
             return;
         };
         let bindings = self.bindings.read_uninterruptible();
 
-        // Since it broke it may have been punched out; what is there now is another page.
-        if !self
-            .memory
-            .lookup(index)
-            .is_some_and(|folio| folio.is_poisoned(index))
-        {
+        if !is_there(&self.memory) {
             return;
         }
         notify::error(&bindings, &(index..end));

@@ -59,7 +59,11 @@ pub(crate) unsafe extern "C" fn restrictedmem_memory_failure(page: *mut bindings
     file.memory.memory_failed();
     let report = move || {
         wait_for_handler();
-        file.report_error(index);
+        file.report_error(index, |memory| {
+            memory
+                .lookup(index)
+                .is_some_and(|folio| folio.is_poisoned(index))
+        });
     };
     if workqueue::system_unbound()
         .try_spawn(GFP_KERNEL, report)

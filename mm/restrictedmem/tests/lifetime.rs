@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn closed_by_a_memory_error() -> Result {
         close_in_callback(|_, file| {
-            file.report_error(1);
+            file.report_error(1, |_| true);
             Ok(())
         })
     }

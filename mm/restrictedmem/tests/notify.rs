@@ -193,7 +193,7 @@ mod tests {
         let _b = file.bind(&b, 4..16, Mode::Shared)?;
         let sequence = binding.read_begin();
 
-        file.file.report_error(5);
+        file.file.report_error(5, |_| true);
         let retry = binding.read_retry(sequence);
         assert!(retry);
         journal.expect(&[
@@ -204,7 +204,7 @@ mod tests {
             (1, End, 5..6),
             (0, End, 5..6),
         ])?;
-        file.file.report_error(3);
+        file.file.report_error(3, |_| true);
         journal.expect(&[(0, Start, 3..4), (0, Error, 3..4), (0, End, 3..4)])
     }
 

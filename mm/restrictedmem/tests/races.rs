@@ -223,7 +223,7 @@ mod tests {
             for round in 0..100usize {
                 match number {
                     0 => file.file.punch(0..8)?,
-                    1 | 2 => file.file.report_error(round % 16),
+                    1 | 2 => file.file.report_error(round % 16, |_| true),
                     _ => shared.get(round % 16).map(|_| ())?,
                 }
             }
