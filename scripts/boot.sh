@@ -50,7 +50,7 @@ bench | bench-instructions)
 	memory=4G
 	append+=" limit=3600 bench=\"${BENCH-}\""
 	;;
-pressure)
+pressure | pressure-debug)
 	# Two nodes, a part of the memory for what can be moved, and a disk to swap to. All
 	# of it below 4 GiB, or there would be nothing to move on the first node.
 	memory=2560M

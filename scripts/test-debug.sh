@@ -13,7 +13,7 @@ set -euo pipefail
 read -r passed failed skipped < <("$scripts/ktap.sh" "$logs/debug-kunit.console")
 tally "debug/kunit: KUnit" "$passed" "$failed" "$skipped"
 
-for list in restrictedmem pressure kvm-restrictedmem; do
+for list in restrictedmem pressure-debug kvm-restrictedmem; do
 	"$scripts/boot-test.sh" debug "$list" 1800
 done
 
