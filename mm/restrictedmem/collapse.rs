@@ -73,6 +73,13 @@ impl RestrictedFile {
         if bindings.edge_inside(block).is_some() {
             return Err(EBUSY);
         }
+        // What is only reserved becomes present on the way, and stays so if we get no further: its
+        // consumers have to hear of it.
+        for (part, folio) in self.memory.folios(block.clone()) {
+            if !folio.is_uptodate() {
+                self.touch(&bindings, part.start, &part)?;
+            }
+        }
 
         let began = trace::invalidate_begin();
         let result = notify::exchange(

@@ -119,8 +119,9 @@ impl RestrictedFile {
 
     /// Makes a page present, if it is not.
     ///
-    /// The lock of the file is held shared: the bindings, and what is present, stay as they are.
-    fn touch(&self, bindings: &Bindings, index: usize, within: &Pages) -> Result<Page> {
+    /// The lock of the file is held, shared at least: the bindings, and what is present, stay as
+    /// they are.
+    pub(crate) fn touch(&self, bindings: &Bindings, index: usize, within: &Pages) -> Result<Page> {
         let _touch = self.touch_lock(index)?;
         let folio = self.fill(bindings, index, |folio| {
             if !folio.is_uptodate() {

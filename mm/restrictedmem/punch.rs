@@ -86,8 +86,8 @@ impl RestrictedFile {
     /// Tells consumers of an uncorrectable memory error. The page is marked already, so whoever
     /// asks for it from now on is refused.
     ///
-    /// Since it broke it may have been punched out, and what is there now is another page: nobody
-    /// is told if `is_there` says so, which is asked while nothing can be punched.
+    /// Since it broke it may have been punched out, and what is there now is another page. So
+    /// `is_there` is asked, while nothing can be punched, whether it still is.
     pub(crate) fn report_error(&self, index: usize, is_there: impl FnOnce(&Tmpfs) -> bool) {
         let Some(end) = index.checked_add(1) else {
             return;

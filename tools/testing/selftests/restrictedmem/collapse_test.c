@@ -106,7 +106,8 @@ TEST_F(collapse, brings_zeroes_where_nothing_was)
 	ASSERT_EQ(0, collapse(self->fd, 0, LARGE, &self->large));
 	EXPECT_EQ(LARGE, self->large);
 	EXPECT_EQ(2 * LARGE, pages_of(self->fd));
-	EXPECT_EQ(1, rm_counters(self->a).populates);
+	EXPECT_EQ(100 + 1, rm_counters(self->a).populates)
+		TH_LOG("what was reserved, then all of it");
 	EXPECT_EQ(1, rm_counters(self->a).not_zero);
 	for (int i = 0; i < LARGE; i++)
 		EXPECT_EQ(i == 7 ? 0x7e : 0, rm_look(self->a, self->id, i));
@@ -195,6 +196,23 @@ TEST_F(collapse, of_memory_that_is_referenced)
 	EXPECT_ALLOWED(collapse(self->fd, 0, PAGES, &self->large), "not in use any more");
 	EXPECT_EQ(LARGE, self->large);
 	EXPECT_EQ(0, count_wrong(self->a, self->id));
+}
+
+TEST_F(collapse, what_was_reserved_is_announced_if_it_fails)
+{
+	int present = 0;
+
+	ASSERT_EQ(0, reserve(self->fd, 3, 6));
+	ASSERT_EQ(0, rm_fill(self->a, self->id, 7, 8, 0x7e));
+	ASSERT_LT(0, rm_keep(self->a, self->id, 7));
+	ASSERT_EQ(0, rm_reset(self->a));
+	EXPECT_REFUSED(collapse(self->fd, 0, LARGE, &self->large), "in use", EAGAIN);
+	for (int i = 3; i < 6; i++)
+		present += lseek(self->fd, i * page_size(), SEEK_DATA) == i * page_size();
+	EXPECT_EQ(present, rm_counters(self->a).populates)
+		TH_LOG("nothing is present that was not announced");
+	EXPECT_EQ(0x7e, rm_look(self->a, self->id, 7));
+	EXPECT_EQ(1, rm_put_all(self->a));
 }
 
 TEST_F(collapse, does_not_reach_across_the_edge_of_a_binding)
