@@ -30,6 +30,9 @@ make_tree() {
 		echo "$source" > "$work/linux.source"
 	fi
 	rm -f "$tree/.git/index.lock"
+	# In a cache that was copied git takes every file for a changed one; a reset would
+	# write them all, and kbuild would build them all.
+	in_tree update-index -q --refresh || true
 	in_tree reset -q --hard
 	base=$(git -C "$source" rev-parse HEAD)
 }
