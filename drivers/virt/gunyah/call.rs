@@ -15,7 +15,9 @@ use crate::{
         Code,
         Failure, //
     },
+    hypervisor::Capability,
     image::Image,
+    message::MAX_PAYLOAD,
     rpc::{
         Rpc,
         Wait, //
@@ -38,6 +40,7 @@ const VM_STOP: u32 = 0x5600_0005;
 const VM_RESET: u32 = 0x5600_0006;
 const VM_CONFIG_IMAGE: u32 = 0x5600_0009;
 const VM_INIT: u32 = 0x5600_000b;
+const VM_GET_HYP_RESOURCES: u32 = 0x5600_0020;
 const VM_GET_VMID: u32 = 0x5600_0024;
 
 /// Lending: more entries follow.
@@ -51,12 +54,34 @@ const STOP_FORCE: u8 = 1 << 0;
 /// Stopping: the reason that is given for it.
 const STOP_REASON: u32 = 3;
 
+/// Resources: a virtual processor.
+const RESOURCE_VCPU: u8 = 4;
+
 /// How long the first call waits: much longer than a resource manager that is there takes.
 const PROBE_MSECS: u32 = 1000;
 
 /// Names memory that was lent. Not used twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Handle(u32);
+
+/// What the hypervisor has for a machine.
+pub(crate) struct Resource {
+    /// What it is.
+    kind: u8,
+    /// Which one of its kind.
+    label: u32,
+    /// What we call it to use it.
+    pub(crate) capability: Capability,
+    /// The interrupt that it sends us, 0 if it has none.
+    pub(crate) interrupt: u32,
+}
+
+impl Resource {
+    /// Returns whether it is the virtual processor that a machine calls `id`.
+    fn is_vcpu(&self, id: u32) -> bool {
+        (self.kind, self.label) == (RESOURCE_VCPU, id)
+    }
+}
 
 /// Reads the answer to a call that is answered with nothing but "done".
 fn done(_reader: &mut Reader<'_>) -> Result {
@@ -144,6 +169,27 @@ impl Rpc {
     /// Starts a machine.
     pub(crate) fn start(&self, vmid: Vmid) -> Result<(), Failure> {
         self.ask_machine(VM_START, vmid)
+    }
+
+    /// Finds a virtual processor of a machine that is initialised.
+    pub(crate) fn vcpu(&self, vmid: Vmid, id: u32) -> Result<Option<Resource>, Failure> {
+        self.ask(
+            VM_GET_HYP_RESOURCES,
+            |request| machine(request, vmid),
+            MAX_PAYLOAD,
+            |answer| {
+                let mut found = None;
+
+                for _ in 0..answer.u32()? {
+                    let resource = read_resource(answer)?;
+                    if resource.is_vcpu(id) {
+                        found = Some(resource);
+                    }
+                }
+                Ok(found)
+            },
+            Wait::Ever,
+        )
     }
 
     /// Stops a machine.
@@ -237,6 +283,26 @@ fn machine(request: &mut Writer, vmid: Vmid) -> Result {
 /// Reads a machine that has four bytes.
 fn read_vmid(answer: &mut Reader<'_>) -> Result<Vmid> {
     Ok(Vmid(answer.u32()?.try_into().map_err(|_| EBADMSG)?))
+}
+
+/// Reads one of the resources of a machine.
+fn read_resource(answer: &mut Reader<'_>) -> Result<Resource> {
+    let kind = answer.u8()?;
+    let _padding = answer.u8()?;
+    let _partner = answer.u16()?;
+    let _handle = answer.u32()?;
+    let label = answer.u32()?;
+    let capability = Capability(answer.u64()?);
+    let _interrupt_handle = answer.u32()?;
+    let interrupt = answer.u32()?;
+    let (_base, _size) = (answer.u64()?, answer.u64()?);
+
+    Ok(Resource {
+        kind,
+        label,
+        capability,
+        interrupt,
+    })
 }
 
 /// Writes the beginning of a list.

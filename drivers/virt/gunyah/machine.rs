@@ -24,7 +24,10 @@ use kernel::{
 use core::ops::Range;
 
 use crate::{
+    bell::Bell,
+    call::Resource,
     error::Failure,
+    hypervisor::Hypervisor,
     image::Image,
     life::{
         Action,
@@ -34,6 +37,7 @@ use crate::{
     memory::Memory,
     runs,
     status::{
+        Ending,
         Status,
         Vmid, //
     },
@@ -42,6 +46,8 @@ use crate::{
 struct State {
     life: Life,
     binding: Option<Binding<Memory>>,
+    /// Virtual processors that somebody has or had.
+    taken: KVec<u32>,
 }
 
 /// A machine.
@@ -79,6 +85,7 @@ impl Machine {
                 state <- new_mutex!(State {
                     life: Life::Loading,
                     binding: None,
+                    taken: KVec::new(),
                 }, "gunyah_machine"),
             }),
             GFP_KERNEL,
@@ -199,6 +206,71 @@ impl Machine {
             Some(binding) if !binding.subscriber().take_back() => Err(EIO),
             _ => Ok(()),
         }
+    }
+
+    /// Returns what runs its virtual processors.
+    pub(crate) fn hypervisor(&self) -> &dyn Hypervisor {
+        &*self.manager.hypervisor
+    }
+
+    /// Gives a virtual processor to one who wants to run it. Nobody else gets it, then or later:
+    /// who had it may have left it waiting for something that it reads.
+    ///
+    /// # Errors
+    ///
+    /// - [`EBUSY`]: the machine is not initialised, or is over.
+    /// - [`EEXIST`]: somebody has it or had it.
+    /// - [`ENOENT`]: there is no such processor.
+    /// - [`ENOMEM`], or what the resource manager answers.
+    pub(crate) fn take_processor(&self, id: u32) -> Result<Resource> {
+        let mut state = self.state.lock();
+
+        if !matches!(state.life, Life::Ready | Life::Running) {
+            return Err(EBUSY);
+        }
+        if state.taken.contains(&id) {
+            return Err(EEXIST);
+        }
+        let resource = self.manager.rpc.vcpu(self.vmid, id)?.ok_or(ENOENT)?;
+        state.taken.push(id, GFP_KERNEL)?;
+        Ok(resource)
+    }
+
+    /// A virtual processor was taken and will never run.
+    pub(crate) fn give_processor(&self, id: u32) {
+        self.state.lock().taken.retain(|taken| *taken != id);
+    }
+
+    /// Rings `bell` whenever something is told of the machine.
+    pub(crate) fn attach(&self, bell: Arc<Bell>) -> Result {
+        self.manager.rpc.attach(self.vmid, bell)
+    }
+
+    /// Does not ring `bell` any more.
+    pub(crate) fn detach(&self, bell: &Arc<Bell>) {
+        self.manager.rpc.detach(self.vmid, bell);
+    }
+
+    /// Makes sure that its virtual processors can run, or could before it was over.
+    ///
+    /// # Errors
+    ///
+    /// - [`EBUSY`]: it was not started.
+    /// - [`EINTR`]: there is a signal.
+    pub(crate) fn may_run(&self) -> Result {
+        match self.state.lock_interruptible()?.life {
+            Life::Running | Life::Exited | Life::Reset => Ok(()),
+            _ => Err(EBUSY),
+        }
+    }
+
+    /// Returns how it came to its end. [`None`] if it did not yet.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENODEV`]: nobody will tell any more.
+    pub(crate) fn ending(&self) -> Result<Option<Ending>> {
+        self.manager.rpc.ending(self.vmid)
     }
 
     /// A machine may stop by itself.

@@ -16,6 +16,7 @@ use kernel::{
 };
 
 use crate::{
+    hypervisor::Hypervisor,
     limits::{
         Budget,
         Limits, //
@@ -32,6 +33,8 @@ const HOST: Vmid = Vmid(3);
 pub(crate) struct Manager {
     /// The connection to it.
     pub(crate) rpc: Arc<Rpc>,
+    /// The hypervisor that both of us are in.
+    pub(crate) hypervisor: Arc<dyn Hypervisor>,
     /// Pieces of memory in one message.
     pub(crate) batch: usize,
     #[pin]
@@ -40,6 +43,9 @@ pub(crate) struct Manager {
     lost_pages: Atomic<usize>,
     /// Machines that cannot be given back.
     lost_machines: Atomic<usize>,
+    #[cfg(CONFIG_GUNYAH_KUNIT_TEST)]
+    #[pin]
+    pub(crate) spy: crate::tests::spy::Spy,
 }
 
 impl Manager {
@@ -53,7 +59,11 @@ impl Manager {
     ///
     /// - [`ETIMEDOUT`]: nobody answers.
     /// - [`ENODEV`]: we may not make machines.
-    pub(crate) fn probe(rpc: Arc<Rpc>, limits: Limits) -> Result<Arc<Self>> {
+    pub(crate) fn probe(
+        rpc: Arc<Rpc>,
+        hypervisor: Arc<dyn Hypervisor>,
+        limits: Limits,
+    ) -> Result<Arc<Self>> {
         if rpc.own_vmid()? != HOST {
             return Err(ENODEV);
         }
@@ -61,10 +71,13 @@ impl Manager {
         Arc::pin_init(
             pin_init!(Self {
                 rpc,
+                hypervisor,
                 batch: limits.batch,
                 budget <- new_mutex!(Budget::new(limits), "gunyah_budget"),
                 lost_pages: Atomic::new(0),
                 lost_machines: Atomic::new(0),
+                #[cfg(CONFIG_GUNYAH_KUNIT_TEST)]
+                spy <- crate::tests::spy::Spy::new(),
             }),
             GFP_KERNEL,
         )

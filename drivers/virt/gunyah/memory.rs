@@ -163,10 +163,7 @@ impl Memory {
     ///
     /// May sleep. Whoever punches a hole meanwhile is refused at once.
     pub(crate) fn take_back(&self) -> bool {
-        let mut state = self.state.lock();
-        while state.hole.is_some() {
-            self.over.wait(&mut state);
-        }
+        let mut state = self.without_hole();
         let (parcel, runs) = match mem::replace(&mut state.holder, Holder::Leaving) {
             Holder::Lent(parcel, runs) | Holder::Machine(parcel, runs) => (parcel, runs),
             other => {
@@ -186,13 +183,22 @@ impl Memory {
         ours
     }
 
+    /// Waits until no hole is being punched. None is for as long as the lock is held.
+    fn without_hole(&self) -> Guard<'_, State, MutexBackend> {
+        let mut state = self.state.lock();
+
+        while state.hole.is_some() {
+            #[cfg(CONFIG_GUNYAH_KUNIT_TEST)]
+            self.manager.spy.waits();
+            self.over.wait(&mut state);
+        }
+        state
+    }
+
     /// Makes sure that all memory of the binding is lent. It is for as long as the lock is held.
     fn complete(&self, binding: &Binding<Self>) -> Result<Guard<'_, State, MutexBackend>> {
         loop {
-            let mut state = self.state.lock();
-            while state.hole.is_some() {
-                self.over.wait(&mut state);
-            }
+            let mut state = self.without_hole();
             match &state.holder {
                 Holder::Us => {}
                 Holder::Lent(_, runs) if runs.pages() == binding.range().len() => return Ok(state),
@@ -208,6 +214,8 @@ impl Memory {
 
             let sequence = binding.read_begin();
             let runs = collect(binding)?;
+            #[cfg(CONFIG_GUNYAH_KUNIT_TEST)]
+            self.manager.spy.collected();
             let mut state = self.state.lock();
             // From when somebody was asked until it is over, and if it is over already.
             if state.hole.is_none()

@@ -38,6 +38,7 @@ use kernel::{
 };
 
 use crate::{
+    bell::Bell,
     error::Failure,
     message::{
         self,
@@ -50,7 +51,9 @@ use crate::{
     },
     status::{
         self,
+        Ending,
         Status,
+        Told,
         Vmid, //
     },
     transport::{
@@ -79,13 +82,30 @@ struct Call {
     answer: KVVec<u8>,
 }
 
+/// What we know of a machine.
+struct Watched {
+    status: Option<Status>,
+    ending: Option<Ending>,
+    /// Rung when there is more to know.
+    bells: KVec<Arc<Bell>>,
+}
+
 struct State {
     closed: bool,
     /// Whether the queue takes a fragment.
     room: bool,
     next: u16,
     calls: RBTree<u16, Call>,
-    machines: RBTree<Vmid, Option<Status>>,
+    machines: RBTree<Vmid, Watched>,
+}
+
+impl State {
+    fn close(&mut self) {
+        self.closed = true;
+        for machine in self.machines.values() {
+            machine.bells.iter().for_each(|bell| bell.ring());
+        }
+    }
 }
 
 struct Receiver {
@@ -252,7 +272,7 @@ impl Rpc {
         };
 
         // An answer may still come, and must not be taken for that of a later request.
-        state.closed = true;
+        state.close();
         self.changed.notify_all();
         Err(error)
     }
@@ -295,20 +315,49 @@ impl Rpc {
                 // There is room, so this does not fail. If it did, the code would be missing.
                 let _ = call.answer.extend_from_slice(message.payload, GFP_KERNEL);
             }
-        } else if let Some((vmid, status)) = status::decode(message) {
-            if let Some(known) = state.machines.get_mut(&vmid) {
-                *known = Some(status);
+        } else if let Some((vmid, told)) = status::decode(message) {
+            let Some(known) = state.machines.get_mut(&vmid) else {
+                return;
+            };
+            match told {
+                Told::Status(status) => known.status = Some(status),
+                Told::Over(ending) => known.ending = Some(ending),
             }
+            known.bells.iter().for_each(|bell| bell.ring());
         }
         self.changed.notify_all();
     }
 
     /// Remembers from now on what is told of a machine.
     pub(crate) fn watch(&self, vmid: Vmid) -> Result {
-        let place = RBTreeNode::new(vmid, None, GFP_KERNEL)?;
+        let nothing = Watched {
+            status: None,
+            ending: None,
+            bells: KVec::new(),
+        };
+        let place = RBTreeNode::new(vmid, nothing, GFP_KERNEL)?;
 
         self.state.lock().machines.insert(place);
         Ok(())
+    }
+
+    /// Rings `bell` whenever something is told of a machine that is watched.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`].
+    pub(crate) fn attach(&self, vmid: Vmid, bell: Arc<Bell>) -> Result {
+        let mut state = self.state.lock();
+        let known = state.machines.get_mut(&vmid).ok_or(ENOENT)?;
+
+        Ok(known.bells.push(bell, GFP_KERNEL)?)
+    }
+
+    /// Does not ring `bell` any more.
+    pub(crate) fn detach(&self, vmid: Vmid, bell: &Arc<Bell>) {
+        if let Some(known) = self.state.lock().machines.get_mut(&vmid) {
+            known.bells.retain(|other| !Arc::ptr_eq(other, bell));
+        }
     }
 
     /// Forgets a machine.
@@ -318,7 +367,21 @@ impl Rpc {
 
     /// Returns what was told last of a machine.
     pub(crate) fn status(&self, vmid: Vmid) -> Option<Status> {
-        self.state.lock().machines.get(&vmid).copied().flatten()
+        self.state.lock().machines.get(&vmid)?.status
+    }
+
+    /// Returns how a machine came to its end. [`None`] if it did not yet.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENODEV`]: nobody will tell any more.
+    pub(crate) fn ending(&self, vmid: Vmid) -> Result<Option<Ending>> {
+        let state = self.state.lock();
+
+        match state.machines.get(&vmid).and_then(|known| known.ending) {
+            None if state.closed => Err(ENODEV),
+            ending => Ok(ending),
+        }
     }
 
     /// Waits until a machine is told to be in a state.
@@ -329,7 +392,7 @@ impl Rpc {
     pub(crate) fn wait_for(&self, vmid: Vmid, status: Status) -> Result {
         let mut state = self.state.lock();
 
-        while state.machines.get(&vmid).copied().flatten() != Some(status) {
+        while state.machines.get(&vmid).and_then(|known| known.status) != Some(status) {
             if state.closed {
                 return Err(ENODEV);
             }
@@ -342,7 +405,7 @@ impl Rpc {
     ///
     /// What was asked for and not answered may have happened.
     pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
+        self.state.lock().close();
         self.changed.notify_all();
     }
 }

@@ -2,6 +2,8 @@
 
 //! What the resource manager tells of a machine, unasked.
 
+use kernel::prelude::*;
+
 use crate::{
     message::{
         Kind,
@@ -10,6 +12,8 @@ use crate::{
     wire::Reader,
 };
 
+/// A machine is over.
+const VM_EXITED: u32 = 0x5610_0001;
 /// A machine is in another state.
 const VM_STATUS: u32 = 0x5610_0008;
 
@@ -28,15 +32,35 @@ impl Status {
     pub(crate) const RESET: Self = Self(11);
 }
 
-/// Reads a change of state. [`None`] for any other message.
-pub(crate) fn decode(message: &Message<'_>) -> Option<(Vmid, Status)> {
-    if (message.header.kind, message.header.id) != (Kind::Notification, VM_STATUS) {
-        return None;
+/// How a machine came to its end, as the resource manager counts the ways.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ending(pub(crate) u16);
+
+/// What is told of a machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    /// It is in another state.
+    Status(Status),
+    /// It is over.
+    Over(Ending),
+}
+
+/// Reads what is told, and of which machine. [`None`] for any other message.
+pub(crate) fn decode(message: &Message<'_>) -> Option<(Vmid, Told)> {
+    match (message.header.kind, message.header.id) {
+        (Kind::Notification, id @ (VM_STATUS | VM_EXITED)) => read(id, message.payload).ok(),
+        _ => None,
     }
+}
 
-    let mut reader = Reader::new(message.payload);
-    let vmid = reader.u16().ok()?;
-    let _reserved = reader.u16().ok()?;
+fn read(id: u32, payload: &[u8]) -> Result<(Vmid, Told)> {
+    let mut reader = Reader::new(payload);
+    let vmid = Vmid(reader.u16()?);
 
-    Some((Vmid(vmid), Status(reader.u8().ok()?)))
+    // What follows is for people.
+    if id == VM_EXITED {
+        return Ok((vmid, Told::Over(Ending(reader.u16()?))));
+    }
+    let _reserved = reader.u16()?;
+    Ok((vmid, Told::Status(Status(reader.u8()?))))
 }

@@ -16,7 +16,6 @@ mod tests {
         error::{Code, Failure},
         image::Image,
         limits::Limits,
-        manager::Manager,
         runs::{Entry, Runs},
         status::Vmid,
     };
@@ -24,7 +23,7 @@ mod tests {
 
     #[test]
     fn somebody_is_there() -> Result {
-        Manager::probe(Link::new()?.rpc.clone(), Limits::PUBLIC).map(drop)
+        Link::new()?.probe(Limits::PUBLIC).map(drop)
     }
 
     #[test]
@@ -33,7 +32,7 @@ mod tests {
         link.model
             .with(|model| model.plan(VM_GET_VMID, Fault::Late))?;
 
-        let probe = Manager::probe(link.rpc.clone(), Limits::PUBLIC);
+        let probe = link.probe(Limits::PUBLIC);
         ensure(probe.err() == Some(ETIMEDOUT))?;
 
         // Who wakes up later is not listened to.
@@ -47,7 +46,7 @@ mod tests {
         let link = Link::new()?;
         link.model.with(|model| model.host = 4);
 
-        let probe = Manager::probe(link.rpc.clone(), Limits::PUBLIC);
+        let probe = link.probe(Limits::PUBLIC);
         ensure(probe.err() == Some(ENODEV))
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the tests have in common: a resource manager at work, files, consumers beside us, and
-//! threads.
+//! What the tests have in common: a resource manager at work, files, and consumers beside us.
 
 use kernel::{
     fs::File,
@@ -18,16 +17,8 @@ use kernel::{
     sync::{
         aref::ARef,
         Arc,
-        Completion,
         CondVar,
         Mutex, //
-    },
-    workqueue::{
-        self,
-        impl_has_work,
-        new_work,
-        Work,
-        WorkItem, //
     }, //
 };
 
@@ -45,10 +36,13 @@ use crate::{
     limits::Limits,
     machine::Machine,
     manager::Manager,
-    rpc::Rpc,
+    model::Model,
 };
 
-use super::model::Model;
+pub(super) use crate::model::{
+    link::Link,
+    thread::Thread, //
+};
 
 /// Fails a test without leaving anything behind, which an assertion would.
 #[track_caller]
@@ -60,38 +54,6 @@ pub(super) fn ensure(condition: bool) -> Result {
     let place = Location::caller();
     pr_err!("{}:{}: not so\n", place.file(), place.line());
     Err(EPROTO)
-}
-
-/// A connection to a model that is at work.
-pub(super) struct Link {
-    pub(super) model: Arc<Model>,
-    pub(super) rpc: Arc<Rpc>,
-    /// Taken when it is over.
-    at_work: Option<Thread<()>>,
-}
-
-impl Link {
-    pub(super) fn new() -> Result<Self> {
-        let model = Model::new()?;
-        let rpc = Rpc::new(model.clone())?;
-        let (ours, theirs) = (model.clone(), rpc.clone());
-        let at_work = Some(Thread::spawn(move || ours.run(&theirs))?);
-
-        Ok(Self {
-            model,
-            rpc,
-            at_work,
-        })
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.model.stop();
-        if let Some(thread) = self.at_work.take() {
-            let _ = thread.join();
-        }
-    }
 }
 
 /// A resource manager that was found.
@@ -107,7 +69,7 @@ impl Fixture {
 
     pub(super) fn with_limits(limits: Limits) -> Result<Self> {
         let link = Link::new()?;
-        let manager = Manager::probe(link.rpc.clone(), limits)?;
+        let manager = link.probe(limits)?;
 
         link.model.with(|model| model.log.clear());
         Ok(Self { link, manager })
@@ -247,92 +209,6 @@ impl Consumer for Gate {
     fn invalidate_start(&self, _invalidation: &Invalidation<'_, Self>) {}
 
     fn invalidate_end(&self, _invalidation: &Invalidation<'_, Self>) {}
-}
-
-/// Work for a thread. Not that of the workqueue itself, whose lock would have one name here and
-/// another one in the next crate, of which lockdep complains.
-#[pin_data]
-struct Job {
-    #[pin]
-    work: Work<Self>,
-    run: KBox<dyn FnMut() + Send>,
-}
-
-impl_has_work! {
-    impl HasWork<Self> for Job { self.work }
-}
-
-impl Job {
-    fn spawn(run: impl FnMut() + Send + 'static) -> Result {
-        let run = KBox::new(run, GFP_KERNEL)?;
-        let job = KBox::pin_init(
-            pin_init!(Self {
-                work <- new_work!("gunyah_job"),
-                run: run as KBox<dyn FnMut() + Send>,
-            }),
-            GFP_KERNEL,
-        )?;
-
-        workqueue::system_unbound().enqueue(job);
-        Ok(())
-    }
-}
-
-impl WorkItem for Job {
-    type Pointer = Pin<KBox<Self>>;
-
-    fn run(mut this: Pin<KBox<Self>>) {
-        (this.as_mut().project().run)();
-    }
-}
-
-/// Something that runs in a thread.
-pub(super) struct Thread<R> {
-    shared: Arc<Shared<R>>,
-}
-
-#[pin_data]
-struct Shared<R> {
-    #[pin]
-    result: Mutex<Option<R>>,
-    #[pin]
-    done: Completion,
-}
-
-impl<R: Send + Unpin + 'static> Thread<R> {
-    pub(super) fn spawn(work: impl FnOnce() -> R + Send + 'static) -> Result<Self> {
-        let shared = Arc::pin_init(
-            pin_init!(Shared {
-                result <- new_mutex!(None),
-                done <- Completion::new(),
-            }),
-            GFP_KERNEL,
-        )?;
-        let thread = Self {
-            shared: shared.clone(),
-        };
-
-        let mut work = Some(work);
-        Job::spawn(move || {
-            if let Some(work) = work.take() {
-                // What the work holds is gone before anybody goes on.
-                let result = work();
-                *shared.result.lock() = Some(result);
-                shared.done.complete_all();
-            }
-        })?;
-        Ok(thread)
-    }
-
-    /// Returns whether it still runs.
-    pub(super) fn is_running(&self) -> bool {
-        self.shared.result.lock().is_none()
-    }
-
-    pub(super) fn join(self) -> Result<R> {
-        self.shared.done.wait_for_completion();
-        self.shared.result.lock().take().ok_or(EPROTO)
-    }
 }
 
 /// Runs `work` in some threads, which it is told the number of, and waits.

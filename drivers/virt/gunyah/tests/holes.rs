@@ -9,7 +9,7 @@ mod tests {
         model::{fault::Fault, machines::*, memory::*},
     };
     use crate::{error::Code, machine::Machine};
-    use kernel::{prelude::*, sync::Arc};
+    use kernel::{new_mutex, prelude::*, sync::Arc};
 
     /// A machine with memory, which is the beginning of a larger file.
     fn machine(fixture: &Fixture) -> Result<(Memory, Arc<Machine>)> {
@@ -167,13 +167,16 @@ mod tests {
             drop(at_work);
             result
         })?;
-        // A machine that does not wait has had its time after this.
-        kernel::time::delay::fsleep(kernel::time::Delta::from_millis(20));
-        let waits = configure.is_running() && lent(&fixture) == (0, true);
+        // It does one or the other.
+        while fixture.manager.spy.has_waited() == 0 && configure.is_running() {
+            kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1));
+        }
+        let waits = fixture.manager.spy.has_waited() == 1;
+        let is_ours = lent(&fixture) == (0, true);
 
         gate.set(Door::Open);
         let results = (punch.join()?, configure.join()?);
-        ensure(waits && results == (Ok(()), Ok(())))?;
+        ensure(waits && is_ours && results == (Ok(()), Ok(())))?;
         ensure(lent(&fixture) == (PAGES, true))?;
         drop(machine);
         fixture.ensure_clean()
@@ -183,35 +186,24 @@ mod tests {
     fn are_noticed_by_whoever_is_about_to_lend() -> Result {
         let fixture = Fixture::new()?;
         let (memory, machine) = machine(&fixture)?;
-        let gate = Gate::new()?;
-        let _beside = memory.bind(&gate, PAGES..2 * PAGES)?;
-        let a_moment = || kernel::time::delay::fsleep(kernel::time::Delta::from_millis(20));
         // All is with us, and the end is missing.
         fixture
             .model()
             .with(|model| model.plan(MEM_LEND, Fault::Refuse(Code::NOMEM.0)))?;
         memory.punch(15..PAGES)?;
+        let before = fixture.manager.spy.has_collected();
 
-        // Somebody has the file, the next one wants to punch a hole, and then comes the machine,
-        // which finds what is there, but has to wait for the end to be made.
-        gate.set(Door::Closed);
-        let (one, two, at_work) = (memory.clone(), memory.clone(), machine.clone());
-        let first = Thread::spawn(move || one.punch(PAGES..2 * PAGES))?;
-        gate.wait_for_knock();
-        let second = Thread::spawn(move || two.punch(0..5))?;
-        a_moment();
-        let configure = Thread::spawn(move || {
-            let result = at_work.configure(&image());
-            drop(at_work);
-            result
+        // What was found is not there any more when it is about to be lent.
+        let file = memory.clone();
+        let punched = Arc::pin_init(new_mutex!(None), GFP_KERNEL)?;
+        let result = punched.clone();
+        fixture.manager.spy.when_collected(move || {
+            *result.lock() = Some(file.punch(0..5));
         })?;
-        a_moment();
-        gate.set(Door::Open);
-
-        let results = (first.join()?, second.join()?, configure.join()?);
-        ensure(results.0 == Ok(()) && results.2 == Ok(()))?;
-        // If it came too late, the machine has the memory.
-        ensure(matches!(results.1, Ok(()) | Err(EBUSY)))?;
+        machine.configure(&image())?;
+        ensure(*punched.lock() == Some(Ok(())))?;
+        // It was looked for again before anything was lent.
+        ensure(fixture.manager.spy.has_collected() == before + 2)?;
         ensure(lent(&fixture) == (PAGES, true))?;
         drop(machine);
         fixture.ensure_clean()

@@ -17,6 +17,7 @@ use crate::{
 
 use super::{
     done,
+    processors::Processor,
     Answer,
     Firmware,
     MSG_INVALID, //
@@ -29,6 +30,7 @@ pub(crate) const VM_STOP: u32 = 0x5600_0005;
 pub(crate) const VM_RESET: u32 = 0x5600_0006;
 pub(crate) const VM_CONFIG_IMAGE: u32 = 0x5600_0009;
 pub(crate) const VM_INIT: u32 = 0x5600_000b;
+pub(crate) const VM_GET_HYP_RESOURCES: u32 = 0x5600_0020;
 
 const VM_EXITED: u32 = 0x5610_0001;
 const VM_STATUS: u32 = 0x5610_0008;
@@ -58,11 +60,12 @@ pub(crate) struct Machine {
     pub(crate) state: State,
     /// Its configuration: the memory that its image is in.
     image: Option<u32>,
+    pub(super) processors: [Processor; 2],
 }
 
 /// An exit that was forced, and one that the machine made.
 const FORCED: u16 = 7;
-const BY_ITSELF: u16 = 1;
+pub(super) const BY_ITSELF: u16 = 1;
 
 impl Firmware {
     pub(super) fn handle_machine(
@@ -103,6 +106,7 @@ impl Firmware {
                 done()
             }
             (VM_CONFIG_IMAGE, State::Load) => self.config(vmid, reader),
+            (VM_GET_HYP_RESOURCES, State::Ready | State::Running) => self.resources(vmid),
             (VM_INIT, State::Init) => self.init(vmid, image),
             (VM_START, State::Ready) => self.start(vmid, image),
             (VM_STOP, State::Running) => {
@@ -116,9 +120,11 @@ impl Firmware {
                 self.set(vmid, State::Resetting)?;
                 done()
             }
-            (VM_DEALLOC_VMID | VM_CONFIG_IMAGE | VM_INIT | VM_START | VM_STOP | VM_RESET, _) => {
-                Ok(Answer::Refuse(Code::VM_STATE))
-            }
+            (
+                VM_DEALLOC_VMID | VM_CONFIG_IMAGE | VM_INIT | VM_START | VM_STOP | VM_RESET
+                | VM_GET_HYP_RESOURCES,
+                _,
+            ) => Ok(Answer::Refuse(Code::VM_STATE)),
             _ => Ok(Answer::Refuse(Code::UNIMPLEMENTED)),
         }
     }
@@ -136,6 +142,7 @@ impl Firmware {
         let machine = Machine {
             state: State::Load,
             image: None,
+            processors: [Processor::Off; 2],
         };
         let mut writer = Writer::new();
 
@@ -187,6 +194,9 @@ impl Firmware {
             self.set(vmid, State::InitFailed)?;
             return Ok(Answer::Refuse(Code::DENIED));
         }
+        if let Some(machine) = self.machines.get_mut(&vmid) {
+            machine.processors = [Processor::On, Processor::Off];
+        }
         self.set(vmid, State::Running)?;
         done()
     }
@@ -207,7 +217,7 @@ impl Firmware {
         self.exit(vmid, BY_ITSELF)
     }
 
-    fn exit(&mut self, vmid: u16, kind: u16) -> Result {
+    pub(super) fn exit(&mut self, vmid: u16, kind: u16) -> Result {
         let mut writer = Writer::new();
 
         self.set(vmid, State::Exited)?;

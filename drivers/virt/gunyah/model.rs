@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A model of the resource manager: two queues, and behind them somebody who answers.
+//! A model of the resource manager: two queues, and behind them somebody who answers. And one of
+//! the hypervisor: its virtual processors run the program in [`processors`].
 //!
 //! It behaves as the public resource manager was seen to, including what kills it, what makes it
 //! fall silent, and what it tells before it answers. Tests tell it to misbehave, see [`fault`].
@@ -20,6 +21,7 @@ use kernel::{
 };
 
 use crate::{
+    bell::Bell,
     error::Code,
     message::{
         self,
@@ -39,9 +41,14 @@ use crate::{
     },
 };
 
+#[cfg(CONFIG_GUNYAH_MODEL)]
+pub(crate) mod device;
 pub(super) mod fault;
+pub(crate) mod link;
 pub(super) mod machines;
 pub(super) mod memory;
+pub(super) mod processors;
+pub(crate) mod thread;
 
 use fault::{
     Fault,
@@ -49,9 +56,12 @@ use fault::{
 };
 use machines::Machine;
 use memory::Parcel;
+use processors::Ears;
 
 /// Fragments that a queue holds.
 const DEPTH: usize = 8;
+/// Requests that are remembered.
+const LOG: usize = 4096;
 /// How long a test waits for something that must happen.
 const PATIENCE_MSECS: u32 = 60_000;
 
@@ -80,6 +90,8 @@ struct Bells {
     room: bool,
     received: bool,
     hang_up: bool,
+    /// That of a virtual processor.
+    wake: Option<Arc<Bell>>,
 }
 
 /// A request that is answered later.
@@ -103,7 +115,7 @@ pub(super) struct Firmware {
     next_handle: u32,
     /// Something was asked that it does not survive.
     pub(super) killed: bool,
-    /// What was asked for.
+    /// What was asked for, at first.
     pub(super) log: KVec<u32>,
     /// The last request without its header.
     pub(super) last: KVec<u8>,
@@ -113,6 +125,10 @@ pub(super) struct Firmware {
     late: Option<Late>,
     /// Resets do not get on.
     pub(super) hold_resets: bool,
+    /// Virtual processors are not woken.
+    pub(super) hold_wakes: bool,
+    /// Who listens for which interrupt.
+    pub(super) ears: Ears,
     /// Nobody looks into the queue.
     pub(super) asleep: bool,
     stopped: bool,
@@ -133,6 +149,8 @@ impl Firmware {
             if let Some((header, payload)) = self.assemble(&fragment)? {
                 bells.hang_up = self.serve(header, &payload)?;
             }
+        } else if let Some(bell) = self.wake_one() {
+            bells.wake = Some(bell);
         } else if self.hold_resets || !self.go_on_resetting()? {
             return Ok(None);
         }
@@ -153,7 +171,9 @@ impl Firmware {
         if self.killed || header.kind != Kind::Request {
             return Ok(false);
         }
-        self.log.push(header.id, GFP_KERNEL)?;
+        if self.log.len() < LOG {
+            self.log.push(header.id, GFP_KERNEL)?;
+        }
         self.last = copy(payload)?;
 
         match self.fault(header.id) {
@@ -315,6 +335,8 @@ impl Model {
             plans: KVec::new(),
             late: None,
             hold_resets: false,
+            hold_wakes: false,
+            ears: Ears::new(),
             asleep: false,
             stopped: false,
         };
@@ -348,8 +370,15 @@ impl Model {
                     if bells.hang_up {
                         rpc.close();
                     }
+                    if let Some(bell) = bells.wake {
+                        bell.ring();
+                    }
                 }
-                Ok(None) => self.changed.wait(&mut state),
+                // Not for the signals, of which there are none here: who waits for long should not
+                // look as if it hung.
+                Ok(None) => {
+                    let _ = self.changed.wait_interruptible(&mut state);
+                }
                 // Out of memory, most likely.
                 Err(_) => {
                     state.killed = true;
