@@ -43,7 +43,7 @@ judge() {
 }
 
 say "boot $kernel to run $list"
-if "$scripts/boot.sh" "$kernel" "$list" "$3" | sed -un 's/^==> /    running /p'; then
+if "$scripts/boot.sh" "$kernel" "$list" "$3" | sed -un "s,^==> ,    running $name: ,p"; then
 	tally "$name: came to its end" 1 0 0
 else
 	tally "$name: came to its end" 0 1 0
@@ -61,14 +61,17 @@ tr -d '\r' < "$results" | awk -v parts="$parts" '
 	/^<== / { print $2 > (part ".status"); next }
 	part { print > (part ".output") }'
 
-if [ ! -e "$parts/001.command" ]; then
-	tally "$name: ran something" 0 1 0
-fi
-for command in "$parts"/*.command; do
-	[ -e "$command" ] || continue
-	part=${command%.command}
-	[ -e "$part.status" ] || echo 1 > "$part.status"
-	judge "$(cat "$command")" "$(cat "$part.status")" "$part.output"
-done
-
-"$scripts/splats.sh" "$name" "$console" "${4-}"
+# In one piece, as other machines have something to say, too.
+{
+	if [ ! -e "$parts/001.command" ]; then
+		tally "$name: ran something" 0 1 0
+	fi
+	for command in "$parts"/*.command; do
+		[ -e "$command" ] || continue
+		part=${command%.command}
+		[ -e "$part.status" ] || echo 1 > "$part.status"
+		judge "$(cat "$command")" "$(cat "$part.status")" "$part.output"
+	done
+	"$scripts/splats.sh" "$name" "$console" "${4-}"
+} > "$parts/judgement"
+cat "$parts/judgement"

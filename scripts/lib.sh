@@ -71,6 +71,15 @@ step() {
 	note "done in $(minutes $((SECONDS - start)))"
 }
 
+# each COMMAND...: run it with the words of each line of the standard input as further
+# arguments, several at a time: a test machine has two processors, of which a test uses
+# one, and up to 4 GiB.
+each() {
+	local room=$(($(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo) >> 22))
+	local lanes=$(($(nproc) < room ? $(nproc) : room))
+	xargs -L 1 -P $((lanes > 1 ? lanes : 1)) "$@"
+}
+
 # fresh FILE INPUTS: was the result that FILE stands for made from these INPUTS?
 # stamp FILE INPUTS: it is now.
 fresh() { [ "$(cat "$1" 2> /dev/null)" = "$2" ]; }

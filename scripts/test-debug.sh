@@ -9,14 +9,14 @@ set -euo pipefail
 
 "$scripts/prepare.sh" debug
 
-"$scripts/boot-test.sh" debug kunit 600
+# The long ones first, for the lanes to end together.
+{
+	printf '%s 1800\n' restrictedmem kvm-restrictedmem pressure-debug
+	echo kunit 600
+	splat_tests | while IFS=$'\t' read -r number _ pattern; do
+		printf '%s 600 "%s"\n' "splat-$number" "$pattern"
+	done
+} | each "$scripts/boot-test.sh" debug
+
 read -r passed failed skipped < <("$scripts/ktap.sh" "$logs/debug-kunit.console")
 tally "debug/kunit: KUnit" "$passed" "$failed" "$skipped"
-
-for list in restrictedmem pressure-debug kvm-restrictedmem; do
-	"$scripts/boot-test.sh" debug "$list" 1800
-done
-
-splat_tests | while IFS=$'\t' read -r number _ pattern; do
-	"$scripts/boot-test.sh" debug "splat-$number" 600 "$pattern"
-done
