@@ -10,6 +10,9 @@ set -euo pipefail
 PATH+=:/usr/sbin:/sbin
 
 if [ "${1-}" != --mounted ]; then
+	for tool in unshare mount chroot git; do
+		command -v "$tool" > /dev/null || die "$tool is missing; install it (on Debian and Ubuntu: apt-get install util-linux mount coreutils git)."
+	done
 	namespace=(--mount --propagation private)
 	[ "$(id -u)" -eq 0 ] || namespace+=(--map-root-user --map-auto)
 	unshare "${namespace[@]}" -- true ||

@@ -29,8 +29,11 @@ if [ -z "${MIRROR-}" ] && command -v apt-get > /dev/null; then
 		grep -v security | head -n 1 || true)
 fi
 
+# On Ubuntu apt does not trust Debian's keys by itself.
+keys=/usr/share/keyrings/debian-archive-keyring.gpg
+
 new=$toolchain.tmp
-debootstrap=(mmdebstrap --variant=minbase --include="$packages"
+debootstrap=(mmdebstrap --variant=minbase --keyring="$keys" --include="$packages"
 	--aptopt='APT::Install-Recommends "false"' "$suite")
 mirror=("${MIRROR:+deb $MIRROR $suite main}")
 
