@@ -19,9 +19,3 @@ __rust_helper void rust_helper_mapping_set_gfp_mask(struct address_space *m,
 {
 	mapping_set_gfp_mask(m, mask);
 }
-
-__rust_helper struct folio *
-rust_helper_filemap_get_folio(struct address_space *mapping, pgoff_t index)
-{
-	return filemap_get_folio(mapping, index);
-}

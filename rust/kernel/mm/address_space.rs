@@ -9,7 +9,6 @@ use crate::{
     bindings,
     error::{
         code::ENXIO,
-        from_err_ptr,
         to_result,
         Result, //
     },
@@ -79,15 +78,20 @@ impl AddressSpace {
         }
     }
 
-    /// Looks up the folio at `index` without waiting for anything.
+    /// Looks up the folio at `index` without waiting for anything. What was swapped out is not
+    /// there.
     #[inline]
     pub fn folio(&self, index: usize) -> Option<ARef<Folio>> {
+        // filemap_get_folio() looks, among more, at flags that would all be zero.
         // SAFETY: The mapping is alive.
-        let ptr = unsafe { bindings::filemap_get_folio(self.as_ptr(), index) };
-        let ptr = NonNull::new(from_err_ptr(ptr).ok()?)?;
+        let entry = NonNull::new(unsafe { bindings::filemap_get_entry(self.as_ptr(), index) })?;
 
+        // SAFETY: Only looks at the pointer itself.
+        if unsafe { bindings::xa_is_value(entry.as_ptr()) } {
+            return None;
+        }
         // SAFETY: The lookup returned a folio with a reference for us.
-        Some(unsafe { ARef::from_raw(ptr.cast()) })
+        Some(unsafe { ARef::from_raw(entry.cast()) })
     }
 
     /// Visits the folios that overlap a range of pages, in order.

@@ -93,6 +93,7 @@ impl ShmemFile {
     }
 
     /// Returns the inode.
+    #[inline]
     pub fn inode(&self) -> &INode {
         // SAFETY: The file is alive and keeps its inode.
         unsafe { INode::from_raw(bindings::file_inode(self.0.as_ptr())) }
