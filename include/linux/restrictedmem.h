@@ -48,12 +48,17 @@ struct restrictedmem_link;
  * enum restrictedmem_mode - how a binding shares its range with others
  * @RESTRICTEDMEM_EXCLUSIVE: No other consumer may overlap it.
  * @RESTRICTEDMEM_SHARED: Other consumers may overlap it if they are shared too.
+ * @RESTRICTEDMEM_LOADABLE: Beside one of the others: whoever has the file may
+ *	load contents into the range while it is bound. What becomes present that
+ *	way is announced by the populate callback. What is present already changes
+ *	under the consumer, a page at a time, and nobody tells it.
  *
  * Bindings of one consumer never overlap each other, whatever their mode.
  */
 enum restrictedmem_mode {
-	RESTRICTEDMEM_EXCLUSIVE,
-	RESTRICTEDMEM_SHARED,
+	RESTRICTEDMEM_EXCLUSIVE = 0x0,
+	RESTRICTEDMEM_SHARED = 0x1,
+	RESTRICTEDMEM_LOADABLE = 0x2,
 };
 
 /**
@@ -226,7 +231,7 @@ bool file_is_restrictedmem(const struct file *file);
  * @consumer: Who subscribes. Its module is pinned.
  * @start: First page.
  * @end: First page after the range.
- * @mode: Whether others may overlap.
+ * @mode: Whether others may overlap, and whether contents may be loaded.
  * @cookie: The consumer's own, see restrictedmem_binding_cookie().
  *
  * Memory that is present already is not announced; restrictedmem_get_range()
@@ -235,7 +240,7 @@ bool file_is_restrictedmem(const struct file *file);
  * Context: May sleep. Takes the invalidate_lock of the file. Not from a
  * callback.
  * Return: The binding or an error pointer: -EINVAL (not restricted memory,
- * range empty or outside the file), -EEXIST (overlaps a binding of the same
+ * range empty or outside the file, unknown mode), -EEXIST (overlaps a binding of the same
  * consumer), -EBUSY (overlaps another consumer's), -EAGAIN (a large folio
  * crosses an edge and somebody's reference keeps it from being split), -ENOMEM,
  * -ENODEV (the module is going), -EINTR. Nothing has changed then.

@@ -40,6 +40,8 @@ pub(crate) enum Mode {
 pub(crate) struct Binding {
     pub(crate) range: Pages,
     pub(crate) mode: Mode,
+    /// Whether contents may be loaded while it is there.
+    pub(crate) loadable: bool,
     pub(crate) consumer: Consumer,
     pub(crate) cookie: Cookie,
     pub(crate) sequence: Sequence,

@@ -48,11 +48,9 @@ impl RestrictedFile {
     /// Loads a range, and counts the pages in `done`, also when it fails.
     ///
     /// What becomes present this way holds zeroes where nothing was loaded. What is present already
-    /// is replaced page by page: nobody ever sees a page that is half old and half new, for nobody
-    /// has the range bound, and loads keep away from each other by the first-touch mutex.
-    ///
-    /// A consumer of its own contents could be let in here, by a mode of its bindings, for they
-    /// are looked up for each batch, and told of what becomes present.
+    /// is replaced page by page: nobody ever sees a page that is half old and half new, for loads
+    /// keep away from each other by the first-touch mutex, and nobody has the range bound who has
+    /// not said that its contents may change.
     pub(crate) fn load(&self, range: &Pages, source: &mut impl Source, done: &mut usize) -> Result {
         let mut rest = range.clone();
 
@@ -90,7 +88,7 @@ impl RestrictedFile {
 
         let bindings = self.bindings.read()?;
         // All that is still to do, so that a range that is bound is not loaded in part.
-        if bindings.overlaps(rest).next().is_some() {
+        if !bindings.overlaps(rest).all(|binding| binding.loadable) {
             return Err(EBUSY);
         }
 
@@ -105,7 +103,8 @@ impl RestrictedFile {
 
     /// Loads what one folio has of `range`, and returns the page after it.
     ///
-    /// Nobody has the folio bound, because no binding has an edge inside a folio.
+    /// Who has a part of the folio bound has all of it, because no binding has an edge inside a
+    /// folio, and so has agreed to the zeroes around what is loaded, too.
     fn load_folio(
         &self,
         bindings: &Bindings,

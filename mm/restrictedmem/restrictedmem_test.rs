@@ -53,6 +53,8 @@ use kernel::{
     }, //
 };
 
+#[path = "test/measure.rs"]
+mod measure;
 #[path = "test/recorder.rs"]
 mod recorder;
 #[path = "test/uapi.rs"]
@@ -184,6 +186,9 @@ impl MiscDevice for Device {
                 io.end = range.end as u64;
                 Ok(())
             }),
+            uapi::MEASURE => with(arg, |io: &mut uapi::Measure| {
+                measure::measure(&*device.binding(io.id)?, io)
+            }),
             _ => Err(ENOTTY),
         }
         .map(|()| 0)
@@ -192,7 +197,8 @@ impl MiscDevice for Device {
 
 impl Device {
     fn bind(&self, io: &mut uapi::Bind) -> Result {
-        let mode = match io.mode {
+        let loadable = io.mode & uapi::LOADABLE;
+        let mode = match io.mode & !loadable {
             uapi::EXCLUSIVE => Mode::Exclusive,
             uapi::SHARED => Mode::Shared,
             _ => return Err(EINVAL),
@@ -209,7 +215,12 @@ impl Device {
             cookie: io.cookie,
         };
         let range = io.start as usize..io.end as usize;
-        let binding = Binding::new(&file, self.subscriber.clone(), range, mode, cookie)?;
+        let subscriber = self.subscriber.clone();
+        let binding = if loadable != 0 {
+            Binding::new_loadable(&file, subscriber, range, mode, cookie)?
+        } else {
+            Binding::new(&file, subscriber, range, mode, cookie)?
+        };
         let node = RBTreeNode::new(id, Arc::new(binding, GFP_KERNEL)?, GFP_KERNEL)?;
         self.subscriber.state.lock().bindings.insert(node);
         io.id = id;

@@ -19,6 +19,8 @@
 
 #define RMTEST_EXCLUSIVE	0
 #define RMTEST_SHARED		1
+/* Beside one of them: contents may be loaded while the range is bound. */
+#define RMTEST_LOADABLE		2
 
 /**
  * struct rmtest_bind - bind pages [start, end) of a file
@@ -26,7 +28,8 @@
  * @end: First page after the range.
  * @cookie: Comes back in every event of this binding.
  * @fd: The file.
- * @mode: RMTEST_EXCLUSIVE or RMTEST_SHARED; anything else: EINVAL.
+ * @mode: RMTEST_EXCLUSIVE or RMTEST_SHARED, with RMTEST_LOADABLE or without it;
+ *	anything else: EINVAL.
  * @id: Result: names the binding on this open file, from 1, never used twice.
  * @reserved: 0
  */
@@ -278,6 +281,23 @@ struct rmtest_events {
 	__u32 reserved;
 };
 
+/**
+ * struct rmtest_measure - how long it takes to look at a page that is there
+ * @index: Page of the file.
+ * @get: Result: nanoseconds that all gets took.
+ * @shmem: Result: nanoseconds that as many calls of shmem_get_folio() took, with a
+ *	page of another file of tmpfs.
+ * @id: The binding.
+ * @calls: How many of each, at most 2^20; more, or none: EINVAL.
+ */
+struct rmtest_measure {
+	__u64 index;
+	__u64 get;
+	__u64 shmem;
+	__u32 id;
+	__u32 calls;
+};
+
 #define RMTEST_IOC	0xb9
 
 #define RMTEST_BIND		_IOWR(RMTEST_IOC, 0x01, struct rmtest_bind)
@@ -307,5 +327,7 @@ struct rmtest_events {
 
 /* Never ends the binding with this id. Once; later ones end with EBUSY. */
 #define RMTEST_LEAK		_IO(RMTEST_IOC, 0x11)
+/* For a benchmark. */
+#define RMTEST_MEASURE		_IOWR(RMTEST_IOC, 0x12, struct rmtest_measure)
 
 #endif /* _RESTRICTEDMEM_TEST_CONSUMER_UAPI_H */

@@ -79,7 +79,8 @@ pub(crate) unsafe extern "C" fn restrictedmem_bind(
     let bind = || {
         // SAFETY: The caller keeps the consumer until it has unbound.
         let consumer = unsafe { Consumer::new(NonNull::new(consumer).ok_or(EINVAL)?) };
-        let mode = match mode {
+        let loadable = mode & bindings::restrictedmem_mode_RESTRICTEDMEM_LOADABLE;
+        let mode = match mode & !loadable {
             bindings::restrictedmem_mode_RESTRICTEDMEM_EXCLUSIVE => Mode::Exclusive,
             bindings::restrictedmem_mode_RESTRICTEDMEM_SHARED => Mode::Shared,
             _ => return Err(EINVAL),
@@ -88,6 +89,7 @@ pub(crate) unsafe extern "C" fn restrictedmem_bind(
         bind::bind(Binding {
             range: start..end,
             mode,
+            loadable: loadable != 0,
             consumer,
             cookie: Cookie(cookie),
             sequence: Sequence::new(),

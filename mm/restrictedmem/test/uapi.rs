@@ -34,9 +34,11 @@ pub(crate) const EVENTS: u32 = _IOWR::<Events>(IOC, 0x0e);
 pub(crate) const RESET: u32 = _IO(IOC, 0x0f);
 pub(crate) const BINDING_RANGE: u32 = _IOWR::<Pages>(IOC, 0x10);
 pub(crate) const LEAK: u32 = _IO(IOC, 0x11);
+pub(crate) const MEASURE: u32 = _IOWR::<Measure>(IOC, 0x12);
 
 pub(crate) const EXCLUSIVE: u32 = 0;
 pub(crate) const SHARED: u32 = 1;
+pub(crate) const LOADABLE: u32 = 2;
 
 pub(crate) const GET_KEEP: u32 = 1 << 0;
 pub(crate) const GET_MAP: u32 = 1 << 1;
@@ -205,4 +207,15 @@ pub(crate) struct Events {
     pub(crate) count: u32,
     pub(crate) dropped: u32,
     pub(crate) reserved: u32,
+}
+
+/// `struct rmtest_measure`
+#[repr(C)]
+#[derive(FromBytes, IntoBytes)]
+pub(crate) struct Measure {
+    pub(crate) index: u64,
+    pub(crate) get: u64,
+    pub(crate) shmem: u64,
+    pub(crate) id: u32,
+    pub(crate) calls: u32,
 }

@@ -7,7 +7,10 @@ mod tests {
     use super::super::fixture::{Call::Populate, Fixture, Journal, Recorder};
     use crate::{load::Source, provider::Provider, range::Pages};
     use kernel::{
-        mm::{folio::Folio, restrictedmem::Mode},
+        mm::{
+            folio::Folio,
+            restrictedmem::{Binding, Mode},
+        },
         page::PAGE_SIZE,
         prelude::*,
     };
@@ -163,6 +166,34 @@ mod tests {
         journal.expect(&[])?;
         drop(binding);
         load(&file, 8..9, &mut Pattern::new(&ONES)).1
+    }
+
+    #[test]
+    fn a_consumer_that_lets_it_in_is_told_with_the_contents_there() -> Result {
+        let file = Fixture::new(16)?;
+        let journal = Journal::new()?;
+        let (a, b) = (Recorder::new(0, &journal)?, Recorder::new(1, &journal)?);
+        let shared = Mode::Shared;
+
+        let _a = Binding::new_loadable(&file.open, a.clone(), 4..8, shared, ())?;
+        let late = Binding::new_loadable(&file.open, b.clone(), 6..8, shared, ())?;
+        load(&file, 5..7, &mut Pattern::new(&ONES)).1?;
+        journal.expect(&[
+            (0, Populate, 5..6),
+            (0, Populate, 6..7),
+            (1, Populate, 6..7),
+        ])?;
+
+        // One that does not, in between.
+        let strict = file.bind(&b, 4..5, shared)?;
+        let loaded = load(&file, 4..7, &mut Pattern::new(&TWOS));
+        assert!(loaded == (0, Err(EBUSY)));
+        drop(strict);
+        drop(late);
+        load(&file, 4..7, &mut Pattern::new(&TWOS)).1?;
+        let bytes = (look(&file, 4)?, look(&file, 6)?);
+        assert!(bytes == ((2, 2), (2, 2)));
+        journal.expect(&[(0, Populate, 4..5)])
     }
 
     #[test]

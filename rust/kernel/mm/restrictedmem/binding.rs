@@ -157,6 +157,40 @@ impl<T: Consumer> Binding<T> {
         mode: Mode,
         cookie: T::Cookie,
     ) -> Result<Self> {
+        Self::bind(file, subscriber, range, mode.as_raw(), cookie)
+    }
+
+    /// As [`new`](Self::new), and whoever has the file may load contents into the range.
+    ///
+    /// What becomes present that way is announced as ever. What is present already changes under
+    /// the consumer, a page at a time, and nobody tells it.
+    ///
+    /// # Context
+    ///
+    /// May sleep. Not from a callback of the file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn new_loadable(
+        file: &LocalFile,
+        subscriber: Arc<Subscriber<T>>,
+        range: Range<usize>,
+        mode: Mode,
+        cookie: T::Cookie,
+    ) -> Result<Self> {
+        let loadable = bindings::restrictedmem_mode_RESTRICTEDMEM_LOADABLE;
+
+        Self::bind(file, subscriber, range, mode.as_raw() | loadable, cookie)
+    }
+
+    fn bind(
+        file: &LocalFile,
+        subscriber: Arc<Subscriber<T>>,
+        range: Range<usize>,
+        mode: bindings::restrictedmem_mode,
+        cookie: T::Cookie,
+    ) -> Result<Self> {
         let bound = KBox::new(
             Bound {
                 subscriber,
@@ -176,14 +210,7 @@ impl<T: Consumer> Binding<T> {
         //   after unbind or, if the binding is leaked, never. The same goes for the cookie.
         // - The callbacks stay in memory because the binding pins the module of the table.
         let raw = from_err_ptr(unsafe {
-            bindings::restrictedmem_bind(
-                file.as_ptr(),
-                consumer,
-                start,
-                end,
-                mode.as_raw(),
-                bound.cast(),
-            )
+            bindings::restrictedmem_bind(file.as_ptr(), consumer, start, end, mode, bound.cast())
         })
         .and_then(|raw| NonNull::new(raw).ok_or(ENOMEM));
 

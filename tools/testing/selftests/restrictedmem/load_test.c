@@ -417,4 +417,54 @@ TEST_F(load, memory_that_is_bound_is_left_alone)
 	EXPECT_HOLDS(9, self->bytes + 9 * self->page);
 }
 
+TEST_F(load, a_consumer_may_let_it_in)
+{
+	int id = rm_bind(self->a, self->fd, 8, 16, EXCL | RMTEST_LOADABLE);
+	long pages;
+
+	ASSERT_LT(0, id);
+	ASSERT_EQ(0, rm_fill(self->a, id, 10, 12, 0x55));
+	ASSERT_EQ(0, rm_reset(self->a));
+	memset(self->bytes, 0x77, 7 * self->page);
+	ASSERT_EQ(0, load_pages(self->fd, 6, 13, self->bytes, &pages));
+	EXPECT_EQ(7, pages);
+	EXPECT_STORY("a:populate@8 a:populate@9 a:populate@12",
+		     "it is told of what it did not have, and of nothing else", self->a);
+	EXPECT_EQ(0x77, rm_look(self->a, id, 8));
+	EXPECT_EQ(0x77, rm_look(self->a, id, 10))
+		TH_LOG("what it had has changed, too");
+	EXPECT_EQ(0x77, rm_look(self->a, id, 12));
+	EXPECT_EQ(7, pages_of(self->fd));
+}
+
+TEST_F(load, all_consumers_have_to_let_it_in)
+{
+	int yes = rm_bind(self->a, self->fd, 0, 16, SHRD | RMTEST_LOADABLE);
+	int other = new_consumer(), no = rm_bind(other, self->fd, 12, 20, SHRD);
+	long pages;
+
+	ASSERT_LT(0, yes);
+	ASSERT_LT(0, no);
+	EXPECT_REFUSED(load_pages(self->fd, 8, 13, self->bytes, &pages), "one has not", EBUSY);
+	EXPECT_EQ(0, pages_of(self->fd));
+	EXPECT_STORY("", "nothing to tell", self->a, other);
+	EXPECT_ALLOWED(load_pages(self->fd, 8, 12, self->bytes, &pages), "those that have");
+	close(other);
+}
+
+TEST_F(load, a_consumer_that_lets_it_in_may_refuse_what_comes)
+{
+	int id = rm_bind(self->a, self->fd, 8, 16, EXCL | RMTEST_LOADABLE);
+	long pages;
+
+	ASSERT_LT(0, id);
+	BEHAVE(self->a, .populate_errno = EXDEV);
+	EXPECT_REFUSED(load_pages(self->fd, 6, 16, self->bytes, &pages), "it refuses", EXDEV);
+	EXPECT_EQ(2, pages);
+	EXPECT_EQ(2, pages_of(self->fd))
+		TH_LOG("what nobody has bound was loaded, and nothing else is there");
+	BEHAVE(self->a, 0);
+	EXPECT_EQ(0, rm_look(self->a, id, 8));
+}
+
 TEST_HARNESS_MAIN
