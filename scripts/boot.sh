@@ -39,14 +39,14 @@ fi
 memory=2G
 processors=2
 nodes=()
-append="console=ttyS0 panic=-1 oops=panic run=$list"
+append="panic=-1 oops=panic run=$list"
 if [ "$kernel" = debug ]; then
 	memory=3G
 	append+=" limit=900"
 fi
 [ -z "${MINUTES-}" ] || append+=" minutes=$MINUTES"
 case $list in
-bench | bench-instructions)
+bench | bench-instructions | bench-native)
 	memory=4G
 	append+=" limit=3600 bench=\"${BENCH-}\""
 	;;
@@ -72,6 +72,7 @@ esac
 # The clock of this machine goes on by a nanosecond with each instruction.
 [ "$list" != bench-instructions ] || accel=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,$cpu")
 [ "$list" = kunit ] || append+=" kunit.enable=0"
+append="console=ttyS0 $append"
 machine=(qemu-system-x86_64 -machine q35 "${accel[@]}" -smp "$processors" -m "$memory" "${nodes[@]}"
 	-nodefaults -display none -no-reboot -kernel "/build/$kernel/arch/x86/boot/bzImage"
 	-initrd "/build/$kernel/initramfs.cpio")
@@ -80,10 +81,21 @@ if [ "$list" = shell ]; then
 	exec "${machine[@]}" -serial mon:stdio -serial null -append "$append quiet"
 fi
 
+boot() {
+	if [ "$kernel" = native ]; then
+		# A program of the host, with the programs of the other kernel.
+		timeout --foreground -k 5 "$seconds" /build/native/linux mem=2G ncpus=2 seccomp=on \
+			initrd=/build/x86_64/initramfs.cpio con=null ssl=null ssl1=null,fd:1 \
+			"${append#* }" 2> "$console"
+	else
+		timeout --foreground -k 5 "$seconds" "${machine[@]}" -serial "file:$console" \
+			-serial stdio -append "$append"
+	fi
+}
+
 mkdir -p "$logs"
 status=0
-timeout --foreground -k 5 "$seconds" "${machine[@]}" -serial "file:$console" -serial stdio \
-	-append "$append" < /dev/null | tee "$results" || status=$?
+boot < /dev/null | tee "$results" || status=$?
 if ! grep -qx '==> end' "$results"; then
 	[ "$status" -ne 124 ] || note "killed after $seconds seconds"
 	tail -n 20 "$console" | sed 's/^/    | /'

@@ -101,6 +101,7 @@ pack() {
 	# What is asked for comes with the kernel's command line.
 	echo "rmem bench \$bench" > "$files/lists/bench"
 	echo "rmem bench --instructions --rounds 3 \$bench" > "$files/lists/bench-instructions"
+	echo "rmem bench --native \$bench" > "$files/lists/bench-native"
 	echo "rmem bench --mib 16 --touch 16 --bindings 64 --slots 128 --rounds 1" > "$files/lists/bench-smoke"
 	: > "$files/lists/kunit"	# runs at boot, by itself
 	splat_tests | while IFS=$'\t' read -r number command _; do

@@ -15,11 +15,12 @@ gunyah=$repo/drivers/virt/gunyah/.kunitconfig
 case $name in
 x86_64) fragments=("$configs/x86_64.config") targets=(bzImage modules) steps=1350 ;;
 debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit") targets=(bzImage modules) steps=1650 ;;
-uml)
+uml | native)
 	# User-mode Linux uses the large code model, for which clang has data sections of its
 	# own. Its linker script does not know them, so lockdep takes static data for dynamic.
 	options=(KCFLAGS='-mlarge-data-threshold=2147483647 -Wno-unused-command-line-argument')
-	fragments=("$configs/uml.config" "$unit" "$gunyah") targets=(linux) steps=950 arch=um ;;
+	fragments=("$configs/$name.config") targets=(linux) steps=950 arch=um
+	[ "$name" = native ] || fragments+=("$unit" "$gunyah") ;;
 clippy) fragments=("$configs/x86_64.config" "$unit" "$gunyah") targets=(mm/restrictedmem/ drivers/virt/gunyah/) steps=150 options=(CLIPPY=1) ;;
 variant-*)
 	variant=${name#variant-}

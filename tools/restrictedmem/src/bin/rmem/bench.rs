@@ -9,6 +9,8 @@ mod consumer;
 mod files;
 #[allow(unsafe_code)]
 mod guest;
+mod kernel_memory;
+mod lookup;
 mod machine;
 mod memory;
 mod plan;
@@ -48,6 +50,9 @@ pub struct Options {
     /// The clock counts instructions, as that of QEMU with -icount shift=0.
     #[arg(long, hide = true)]
     instructions: bool,
+    /// In user-mode Linux, where the processor is a real one, and has no machines.
+    #[arg(long, hide = true, conflicts_with = "instructions")]
+    native: bool,
     /// Measure nothing, read what was measured from this file.
     #[arg(long, value_name = "FILE", requires = "into")]
     from: Option<PathBuf>,
@@ -72,10 +77,12 @@ pub fn run(options: &Options) -> Result<(), Failure> {
 
     // Without it, there is nothing to measure.
     RestrictedMemory::create(Flags::CLOEXEC)?;
-    let mut log = Log::new(if options.instructions {
-        Unit::Instructions
-    } else {
-        Unit::Nanoseconds
+    let mut log = Log::new(match options {
+        Options { native: true, .. } => Unit::NativeNanoseconds,
+        Options {
+            instructions: true, ..
+        } => Unit::Instructions,
+        _ => Unit::Nanoseconds,
     });
     log.note("kernel", &first_line("/proc/sys/kernel/osrelease")?);
     log.note("processor", &processor()?);
@@ -116,14 +123,20 @@ trait Experiment {
 
 fn measure(group: &Group, options: &Options, log: &mut Log) -> Result<(), Failure> {
     let scale = &options.scale;
+    let can = |subject: &str| !options.native || group.is_native(subject);
+    if !group.subjects.iter().any(|subject| can(subject)) {
+        return Ok(());
+    }
     let mut experiment: Box<dyn Experiment> = match group.id {
-        GroupId::Files => Box::new(files::Files::new(&Hypervisor::open()?, scale.mib)?),
+        GroupId::Files if options.native => Box::new(files::Files::new(None, scale.mib)?),
+        GroupId::Files => Box::new(files::Files::new(Some(&Hypervisor::open()?), scale.mib)?),
+        GroupId::Lookup => Box::new(lookup::Lookup::new()?),
         GroupId::Touch => Box::new(touch::Touch::new(Hypervisor::open()?, scale.touch)),
         GroupId::Slots => Box::new(slots::Slots::new(&Hypervisor::open()?, scale)?),
         GroupId::Bindings => Box::new(bindings::Bindings::new(scale)?),
     };
     for round in 0..options.rounds {
-        for subject in &group.subjects {
+        for subject in group.subjects.iter().filter(|subject| can(subject)) {
             log.turn(round, subject);
             experiment.measure(subject, log)?;
         }
@@ -167,9 +180,16 @@ impl Log {
         self.push(work, self.clock, value);
     }
 
-    /// How often something happened.
+    /// Whether this run is the one that counts. No clock changes what there is to count.
+    fn counts(&self) -> bool {
+        self.clock == Unit::Nanoseconds
+    }
+
+    /// How often something happened, or how large it is.
     fn count(&mut self, work: &str, times: u64) {
-        self.push(work, Unit::Count, times);
+        if self.counts() {
+            self.push(work, Unit::Count, times);
+        }
     }
 
     fn push(&mut self, work: &str, unit: Unit, value: u64) {

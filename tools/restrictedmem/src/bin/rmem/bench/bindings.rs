@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use restrictedmem::{Builder, RestrictedMemory};
 
 use super::consumer::Consumer;
-use super::plan::Scale;
-use super::{Experiment, Log, PAGE, per};
+use super::plan::{SOME_BINDINGS, Scale};
+use super::{Experiment, Log, PAGE, kernel_memory, per};
 use crate::Failure;
 
 /// How often each call is made for one number.
@@ -21,12 +21,10 @@ pub struct Bindings(Vec<Bound>);
 impl Bindings {
     /// Makes them.
     pub fn new(scale: &Scale) -> Result<Self, Failure> {
-        // Bindings are at even pages, so that there is room between them.
-        let pages = 2 * (scale.bindings + u64::from(CALLS));
         let bound = scale
             .binding_counts()
             .into_iter()
-            .map(|count| Bound::new(count, pages))
+            .map(Bound::new)
             .collect::<Result<_, _>>()?;
         Ok(Self(bound))
     }
@@ -40,6 +38,14 @@ impl Experiment for Bindings {
                 bound.come_and_go(log)?;
             }
         }
+        // Of fewer, one could not tell what each of them takes.
+        match subject.parse() {
+            Ok(count) if count >= SOME_BINDINGS && log.counts() => log.count(
+                "binding-bytes",
+                kernel_memory::of_one(count, || Bound::new(count))?,
+            ),
+            _ => {}
+        }
         Ok(())
     }
 }
@@ -52,7 +58,9 @@ struct Bound {
 }
 
 impl Bound {
-    fn new(count: u64, pages: u64) -> Result<Self, Failure> {
+    fn new(count: u64) -> Result<Self, Failure> {
+        // Bindings are at even pages, so that there is room between them.
+        let pages = 2 * (count + u64::from(CALLS));
         let memory = Builder::new().len(pages * PAGE).create()?;
         let consumer = Consumer::new()?;
         let ids = (0..count)

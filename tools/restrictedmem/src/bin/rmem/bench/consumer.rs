@@ -8,6 +8,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc::{self, c_ulong};
@@ -42,6 +43,17 @@ struct Get {
     retries: u32,
 }
 
+/// See `struct rmtest_measure`.
+#[repr(C)]
+#[derive(Default)]
+struct Measure {
+    index: u64,
+    get: u64,
+    shmem: u64,
+    id: u32,
+    calls: u32,
+}
+
 #[repr(C)]
 #[derive(Default)]
 struct Sequence {
@@ -66,6 +78,7 @@ const BIND: Call<Bind> = Call::new(0x01);
 const UNBIND: c_ulong = 0xb902;
 const GET: Call<Get> = Call::new(0x03);
 const SEQ_BEGIN: Call<Sequence> = Call::new(0x09);
+const MEASURE: Call<Measure> = Call::new(0x12);
 
 /// One consumer. Its bindings end with it.
 pub struct Consumer(File);
@@ -125,5 +138,18 @@ impl Consumer {
             ..Default::default()
         };
         self.call(&SEQ_BEGIN, &mut sequence)
+    }
+
+    /// Has the kernel get a page so many times, and look up one of tmpfs as often. Returns how long
+    /// both took.
+    pub fn measure(&self, id: u32, index: u64, calls: u32) -> io::Result<[Duration; 2]> {
+        let mut measure = Measure {
+            index,
+            id,
+            calls,
+            ..Default::default()
+        };
+        self.call(&MEASURE, &mut measure)?;
+        Ok([measure.get, measure.shmem].map(Duration::from_nanos))
     }
 }

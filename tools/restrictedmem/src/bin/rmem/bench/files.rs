@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use kvm_ioctls::VmFd;
 
 use super::memory::{Kind, load, punch, reserve};
-use super::{Experiment, Log, MIB, PAGE, per};
+use super::{Experiment, Log, MIB, PAGE, kernel_memory, per};
 use crate::Failure;
 use crate::demo::machine::Hypervisor;
 
 /// How often a file is made and closed for one number.
 const CREATIONS: u32 = 200;
+/// How many files are open at a time, to see how much one takes.
+const OPEN_FILES: u64 = 800;
 /// In how many MiB, at most, single pages are punched.
 pub const PAGES_MIB: u64 = 128;
 /// How many MiB, at most, are loaded.
@@ -23,8 +25,8 @@ const STRIDE: u64 = 2 * MIB;
 
 /// Files of one size.
 pub struct Files {
-    /// The machine that each `guest_memfd` belongs to.
-    vm: VmFd,
+    /// The machine that each `guest_memfd` belongs to, where there are machines.
+    vm: Option<VmFd>,
     len: u64,
     /// What is loaded.
     image: Vec<u8>,
@@ -32,9 +34,9 @@ pub struct Files {
 
 impl Files {
     /// For files of so many MiB.
-    pub fn new(hypervisor: &Hypervisor, mib: u64) -> Result<Self, Failure> {
+    pub fn new(hypervisor: Option<&Hypervisor>, mib: u64) -> Result<Self, Failure> {
         Ok(Self {
-            vm: hypervisor.machine()?,
+            vm: hypervisor.map(Hypervisor::machine).transpose()?,
             len: mib * MIB,
             image: vec![0xa5; usize::try_from(mib.min(LOAD_MIB) * MIB).unwrap_or(0)],
         })
@@ -43,14 +45,21 @@ impl Files {
     fn create_and_close(&self, kind: Kind) -> Result<Duration, Failure> {
         let start = Instant::now();
         for _ in 0..CREATIONS {
-            drop(kind.create(&self.vm, PAGE)?);
+            drop(kind.create(self.vm.as_ref(), PAGE)?);
         }
         Ok(per(CREATIONS, start.elapsed()))
     }
 
+    fn bytes_of_one(&self, kind: Kind) -> Result<u64, Failure> {
+        let make = |_| kind.create(self.vm.as_ref(), PAGE);
+        kernel_memory::of_one(OPEN_FILES, || {
+            (0..OPEN_FILES).map(make).collect::<Result<Vec<_>, _>>()
+        })
+    }
+
     /// Reserves all of a file and punches it again, then reserves and closes it.
     fn all_at_once(&self, kind: Kind, log: &mut Log) -> Result<(), Failure> {
-        let file = kind.with_len(&self.vm, self.len)?;
+        let file = kind.with_len(self.vm.as_ref(), self.len)?;
         let empty = pages_in_files()?;
 
         let start = Instant::now();
@@ -84,7 +93,7 @@ impl Files {
 
     fn page_by_page(&self, kind: Kind) -> Result<Duration, Failure> {
         let len = self.len.min(PAGES_MIB * MIB);
-        let file = kind.with_len(&self.vm, len)?;
+        let file = kind.with_len(self.vm.as_ref(), len)?;
         reserve(&file, 0, len)?;
         let holes = u32::try_from(len / STRIDE).unwrap_or(u32::MAX);
 
@@ -96,7 +105,7 @@ impl Files {
     }
 
     fn load(&self, kind: Kind) -> Result<Duration, Failure> {
-        let file = kind.with_len(&self.vm, self.image.len() as u64)?;
+        let file = kind.with_len(self.vm.as_ref(), self.image.len() as u64)?;
         let start = Instant::now();
         let loaded = load(kind, file, &self.image)?;
         let took = start.elapsed();
@@ -109,6 +118,9 @@ impl Experiment for Files {
     fn measure(&mut self, subject: &str, log: &mut Log) -> Result<(), Failure> {
         let kind = Kind::named(subject)?;
         log.time("create", self.create_and_close(kind)?);
+        if log.counts() {
+            log.count("file-bytes", self.bytes_of_one(kind)?);
+        }
         if !Kind::WITH_RANGES.contains(&kind) {
             return Ok(());
         }

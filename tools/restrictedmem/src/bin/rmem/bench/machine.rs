@@ -48,7 +48,7 @@ impl Machine {
     /// Makes a machine and memory for it. They do not know each other yet.
     pub fn new(hypervisor: &Hypervisor, kind: Kind, len: u64) -> Result<Self, Failure> {
         let vm = hypervisor.machine()?;
-        let file = kind.with_len(&vm, len)?;
+        let file = kind.with_len(Some(&vm), len)?;
         let view = match kind {
             Kind::Memfd => HostMemory::of_file(file.as_fd(), len).map_err(std::io::Error::from)?,
             _ => {

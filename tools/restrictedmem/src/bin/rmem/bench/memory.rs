@@ -70,13 +70,16 @@ impl Kind {
 
     /// Makes a file. A `guest_memfd` has its size from the start and belongs to a machine; the
     /// others are without a size.
-    pub fn create(self, vm: &VmFd, len: u64) -> Result<OwnedFd, Failure> {
+    pub fn create(self, vm: Option<&VmFd>, len: u64) -> Result<OwnedFd, Failure> {
         Ok(match self {
             Kind::Restricted => RestrictedMemory::create(Flags::CLOEXEC)?.into(),
             Kind::RestrictedLarge => {
                 RestrictedMemory::create(Flags::CLOEXEC | Flags::HUGEPAGE)?.into()
             }
-            Kind::GuestMemfd => sys::guest_memfd(vm, len)?,
+            Kind::GuestMemfd => match vm {
+                Some(vm) => sys::guest_memfd(vm, len)?,
+                None => return Err(Failure::Broken("a guest_memfd needs a machine".into())),
+            },
             Kind::Memfd => {
                 memfd_create("rmem-bench", MFdFlags::MFD_CLOEXEC).map_err(io::Error::from)?
             }
@@ -85,7 +88,7 @@ impl Kind {
     }
 
     /// Makes a file of that size.
-    pub fn with_len(self, vm: &VmFd, len: u64) -> Result<File, Failure> {
+    pub fn with_len(self, vm: Option<&VmFd>, len: u64) -> Result<File, Failure> {
         let file = File::from(self.create(vm, len)?);
         if self != Kind::GuestMemfd {
             file.set_len(len)?;

@@ -52,7 +52,7 @@ impl Scale {
 /// What large numbers of bindings are compared with.
 pub const FEW_BINDINGS: u64 = 32;
 /// A number on the way.
-const SOME_BINDINGS: u64 = 1000;
+pub const SOME_BINDINGS: u64 = 1000;
 /// The same of memory slots.
 const SOME_SLOTS: u64 = 64;
 
@@ -79,6 +79,7 @@ pub enum GroupId {
     Touch,
     Slots,
     Bindings,
+    Lookup,
 }
 
 impl GroupId {
@@ -89,6 +90,28 @@ impl GroupId {
             GroupId::Touch => "touch",
             GroupId::Slots => "slots",
             GroupId::Bindings => "bindings",
+            GroupId::Lookup => "lookup",
+        }
+    }
+}
+
+impl Group {
+    /// The baseline where there are no machines, and so no `guest_memfd`.
+    pub fn native_baseline(&self) -> &str {
+        match self.id {
+            GroupId::Files => Kind::Memfd.name(),
+            _ => &self.baseline,
+        }
+    }
+
+    /// Whether a subject can be measured there: without machines, and without large pages.
+    pub fn is_native(&self, subject: &str) -> bool {
+        match self.id {
+            GroupId::Files => [Kind::Restricted, Kind::Memfd]
+                .map(Kind::name)
+                .contains(&subject),
+            GroupId::Lookup | GroupId::Bindings => true,
+            GroupId::Touch | GroupId::Slots => false,
         }
     }
 }
@@ -120,11 +143,12 @@ fn row(subjects: Vec<String>, counts: bool) -> impl Fn(&str, &str) -> Work {
 }
 
 /// Everything.
-pub fn groups(scale: &Scale) -> [Group; 4] {
+pub fn groups(scale: &Scale) -> [Group; 5] {
     [
         file_works(scale),
         touch_works(scale),
         slot_works(scale),
+        lookup_works(),
         binding_works(scale),
     ]
 }
@@ -137,12 +161,14 @@ fn file_works(scale: &Scale) -> Group {
     let all = row(subjects.clone(), false);
     let some = row(ranges, false);
     let load = row(loadable, false);
+    let count = row(subjects.clone(), true);
     Group {
         id: GroupId::Files,
         title: "Files",
         about: format!(
             "Nobody uses the memory. One page is punched in the middle of each 2 MiB of a file of \
-             {} MiB. A memfd is loaded by mmap and memcpy. memfd_secret has no fallocate.",
+             {} MiB. A memfd is loaded by mmap and memcpy. memfd_secret has no fallocate. Objects \
+             are those for a file without memory: inodes, names, open files.",
             mib.min(files::PAGES_MIB)
         ),
         noun: "",
@@ -154,6 +180,7 @@ fn file_works(scale: &Scale) -> Group {
             some("punch-page", "punch one page"),
             some("close", &format!("close with {mib} MiB")),
             load("load", &format!("load {} MiB", mib.min(files::LOAD_MIB))),
+            count("file-bytes", "bytes of kernel objects for a file"),
         ],
         subjects,
     }
@@ -228,16 +255,35 @@ pub fn flushes_work(slots: u64) -> String {
     format!("slots-{slots}-flushes")
 }
 
+fn lookup_works() -> Group {
+    let subjects = names(&[Kind::Restricted, Kind::Memfd]);
+    let time = row(subjects.clone(), false);
+    Group {
+        id: GroupId::Lookup,
+        title: "A page that is there, inside the kernel",
+        about: "The test consumer gets a page through its binding, over and over, and calls \
+                shmem_get_folio() as often for a page of a file of tmpfs."
+            .into(),
+        noun: "",
+        baseline: Kind::Memfd.name().into(),
+        works: vec![time("lookup", "look up a page and let go of it")],
+        subjects,
+    }
+}
+
 fn binding_works(scale: &Scale) -> Group {
     let counts = scale.binding_counts();
     let subjects: Vec<String> = counts.iter().map(u64::to_string).collect();
     let time = row(subjects.clone(), false);
+    let many = counts.iter().filter(|count| **count >= SOME_BINDINGS);
+    let count = row(many.map(u64::to_string).collect(), true);
     Group {
         id: GroupId::Bindings,
         title: "Many bindings of one file",
         about:
             "By ioctls of the test consumer, which holds that many bindings of one page each, all \
-                of one file. Its own work, a search for a number and a line in a log, is included."
+                of one file. Its own work, a search for a number and a line in a log, is included, \
+                and so is what it notes of each binding."
                 .into(),
         noun: " bound",
         baseline: FEW_BINDINGS.to_string(),
@@ -248,6 +294,7 @@ fn binding_works(scale: &Scale) -> Group {
             time("punch-bound", "punch it"),
             time("get", "get of a page that is there"),
             time("sequence", "the same ioctl without a get"),
+            count("binding-bytes", "bytes of kernel objects for a binding"),
         ],
         subjects,
     }

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::{fs, io, iter};
+use std::{fs, io};
 
 use clap::Parser as _;
 
@@ -28,7 +28,7 @@ struct ScaleNote {
 pub struct Report<'a> {
     samples: &'a Samples,
     scale: Scale,
-    groups: [Group; 4],
+    groups: [Group; 5],
 }
 
 impl<'a> Report<'a> {
@@ -48,9 +48,15 @@ impl<'a> Report<'a> {
 
     /// What should have numbers and does not, or fewer than others.
     pub fn missing(&self) -> Vec<String> {
+        let is_native = self.clock() == Unit::NativeNanoseconds;
         let cells = || {
-            let works = self.groups.iter().flat_map(|group| &group.works);
-            works.flat_map(|work| work.subjects.iter().map(move |subject| (work, subject)))
+            self.groups.iter().flat_map(move |group| {
+                let cells = group
+                    .works
+                    .iter()
+                    .flat_map(|work| work.subjects.iter().map(move |subject| (work, subject)));
+                cells.filter(move |(_, subject)| !is_native || group.is_native(subject))
+            })
         };
         let count = |(work, subject): (&Work, &String)| {
             let unit = self.unit_of(work);
@@ -63,7 +69,7 @@ impl<'a> Report<'a> {
             .collect()
     }
 
-    /// A run that counts instructions leaves events to one that measures time.
+    /// Other runs leave what is counted to the one that measures time.
     fn is_left_out(&self, work: &Work) -> bool {
         work.counts && !self.samples.has(Unit::Nanoseconds)
     }
@@ -72,15 +78,22 @@ impl<'a> Report<'a> {
     fn unit_of(&self, work: &Work) -> Unit {
         match work.counts {
             true => Unit::Count,
-            false if self.samples.has(Unit::Nanoseconds) => Unit::Nanoseconds,
-            false => Unit::Instructions,
+            false => self.clock(),
         }
+    }
+
+    /// The unit of the first of the runs that the samples are of.
+    fn clock(&self) -> Unit {
+        [Unit::Nanoseconds, Unit::Instructions]
+            .into_iter()
+            .find(|unit| self.samples.has(*unit))
+            .unwrap_or(Unit::NativeNanoseconds)
     }
 
     /// The tables of all groups, and what came of the targets.
     pub fn tables(&self) -> String {
         let tables = self.groups.iter().map(|group| {
-            let table = self.table(group, |work| self.unit_of(work));
+            let table = self.table(group, &group.baseline, |work| self.unit_of(work));
             format!("## {}\n\n{}\n{table}\n", group.title, group.about)
         });
         tables.collect::<String>() + "## Targets\n\n" + &self.targets()
@@ -128,8 +141,20 @@ impl<'a> Report<'a> {
                 group.about,
                 group.title,
                 group.id.name(),
-                self.table(group, |work| self.unit_of(work))
+                self.table(group, &group.baseline, |work| self.unit_of(work))
             );
+        }
+        if self.samples.has(Unit::Nanoseconds) && self.samples.has(Unit::NativeNanoseconds) {
+            page += "\n## Without emulation\n\n\
+                     The same in user-mode Linux, a kernel that is a program of the host: its code runs\n\
+                     on the processor of the host. There are no machines in it and no large pages. A\n\
+                     system call costs some microseconds more there, whatever it is for, which makes\n\
+                     short ones look more alike than they are. A load that acquires is a full barrier\n\
+                     there; looking up a page of restricted memory has two of them, where x86 has\n\
+                     plain loads.\n";
+            for group in &self.groups {
+                page += &self.table(group, group.native_baseline(), |_| Unit::NativeNanoseconds);
+            }
         }
         if self.samples.has(Unit::Nanoseconds) && self.samples.has(Unit::Instructions) {
             page += "\n## Instructions\n\n\
@@ -138,25 +163,38 @@ impl<'a> Report<'a> {
                      wait, the clock jumps to the next timer. A page that is cleared counts as many\n\
                      instructions as it has words or bytes, which is more than it costs on a real processor.\n";
             for group in &self.groups {
-                page += &self.table(group, |_| Unit::Instructions);
+                page += &self.table(group, &group.baseline, |_| Unit::Instructions);
             }
         }
         page
     }
 
-    /// The rows of a group that have numbers in the unit that each is asked for in.
-    fn table(&self, group: &Group, unit: impl Fn(&Work) -> Unit) -> String {
+    /// The rows of a group, and the columns, that have numbers in the unit that each row is asked
+    /// for in; nothing if there are none.
+    fn table(&self, group: &Group, baseline: &str, unit: impl Fn(&Work) -> Unit) -> String {
+        let has = |work: &Work, subject| {
+            let unit = unit(work);
+            self.samples.median(&work.id, subject, unit).is_some()
+        };
+        let subjects: Vec<&str> = group
+            .subjects
+            .iter()
+            .map(String::as_str)
+            .filter(|subject| group.works.iter().any(|work| has(work, subject)))
+            .collect();
+        if subjects.is_empty() {
+            return String::new();
+        }
+
         let mut table = String::from("\n| |");
-        for subject in &group.subjects {
+        for subject in &subjects {
             let _ = write!(table, " {subject}{} |", group.noun);
         }
-        let _ = writeln!(table, "\n|---|{}", "---|".repeat(group.subjects.len()));
+        let _ = writeln!(table, "\n|---|{}", "---|".repeat(subjects.len()));
         for work in &group.works {
-            let unit = unit(work);
-            let cells: Vec<String> = group
-                .subjects
+            let cells: Vec<String> = subjects
                 .iter()
-                .map(|subject| self.cell(group, work, subject, unit))
+                .map(|subject| self.cell(work, subject, baseline, unit(work)))
                 .collect();
             if cells.iter().any(|cell| !cell.is_empty()) {
                 let _ = writeln!(table, "| {} | {} |", work.what, cells.join(" | "));
@@ -165,12 +203,12 @@ impl<'a> Report<'a> {
         table
     }
 
-    fn cell(&self, group: &Group, work: &Work, subject: &str, unit: Unit) -> String {
+    fn cell(&self, work: &Work, subject: &str, baseline: &str, unit: Unit) -> String {
         let Some(median) = self.samples.median(&work.id, subject, unit) else {
             return String::new();
         };
-        let ratio = self.ratio(group, work, subject, unit);
-        match ratio.filter(|_| subject != group.baseline) {
+        let ratio = self.samples.ratio(&work.id, subject, baseline, unit);
+        match ratio.filter(|_| subject != baseline) {
             Some(ratio) => format!("{} ({})", amount(median, unit), digits(ratio)),
             None => amount(median, unit),
         }
@@ -259,8 +297,7 @@ fn measured(target: &Target) -> String {
         let value = part.value.map_or_else(|| "?".into(), digits);
         format!("{} {value}", part.what)
     });
-    let reason = iter::once(target.reason.to_owned()).filter(|reason| !reason.is_empty());
-    parts.chain(reason).collect::<Vec<_>>().join(", ")
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Three digits, or the whole number.
@@ -299,7 +336,7 @@ fn amount(value: f64, unit: Unit) -> String {
         format!("{} {name}", digits(value)).trim_end().to_owned()
     };
     match unit {
-        Unit::Nanoseconds => scaled(["ns", "µs", "ms", "s"]),
+        Unit::Nanoseconds | Unit::NativeNanoseconds => scaled(["ns", "µs", "ms", "s"]),
         Unit::Instructions => scaled(["", "k", "M", "G"]),
         Unit::Count if value.fract() == 0.0 => format!("{value:.0}"),
         Unit::Count => digits(value),
@@ -322,9 +359,26 @@ mod tests {
         let missing = report.missing();
         assert!(missing.contains(&"reserve (memfd)".to_owned()));
         assert!(missing.contains(&"bind (64)".to_owned()));
+        assert!(missing.contains(&"lookup (memfd)".to_owned()));
         assert!(!missing.contains(&"reserve (guest_memfd)".to_owned()));
         // It cannot be done.
         assert!(!missing.contains(&"reserve (memfd_secret)".to_owned()));
+    }
+
+    #[test]
+    fn what_has_no_machine_misses_none() {
+        let text = "# scale: --mib 16 --touch 16 --bindings 64 --slots 128\n\
+                    reserve,restricted,native-ns,0,3000\n\
+                    reserve,memfd,native-ns,0,2000\n";
+        let samples = Samples::parse(text).unwrap();
+        let report = Report::new(&samples).unwrap();
+        let missing = report.missing();
+        assert!(missing.contains(&"punch (restricted)".to_owned()));
+        assert!(!missing.iter().any(|what| what.contains("guest_memfd")));
+        assert!(!missing.iter().any(|what| what.contains("touch")));
+        let files = &report.groups[0];
+        let table = report.table(files, files.native_baseline(), |_| Unit::NativeNanoseconds);
+        assert!(table.contains("| 3.00 µs (1.50) | 2.00 µs |"), "{table}");
     }
 
     #[test]

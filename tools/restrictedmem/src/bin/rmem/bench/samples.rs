@@ -16,13 +16,16 @@ pub enum Unit {
     Nanoseconds,
     /// Instructions, all of them: the kernel's too.
     Instructions,
+    /// Nanoseconds of the clock, where the processor is a real one.
+    NativeNanoseconds,
     /// Events.
     Count,
 }
 
-const UNITS: [(Unit, &str); 3] = [
+const UNITS: [(Unit, &str); 4] = [
     (Unit::Nanoseconds, "ns"),
     (Unit::Instructions, "instructions"),
+    (Unit::NativeNanoseconds, "native-ns"),
     (Unit::Count, "count"),
 ];
 
