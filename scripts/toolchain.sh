@@ -33,27 +33,36 @@ fi
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 
 new=$toolchain.tmp
-debootstrap=(mmdebstrap --variant=minbase --keyring="$keys" --include="$packages"
-	--aptopt='APT::Install-Recommends "false"' "$suite")
 mirror=("${MIRROR:+deb $MIRROR $suite main}")
 
-as_root() {
-	rm -rf "$new"
-	"${debootstrap[@]}" "$new" ${MIRROR:+"${mirror[@]}"}
-}
+# chosen PATTERN...: the packages that grep finds so, as mmdebstrap wants them.
+chosen() { tr ',' '\n' <<< "$packages" | grep "$@" | tr '\n' ','; }
 
 # An ordinary user unpacks in a user namespace, where the folder can have many owners.
-as_user() {
-	unshare --map-root-user --map-auto -- rm -rf "$new"
-	"${debootstrap[@]}" "$new.tar" ${MIRROR:+"${mirror[@]}"}
-	mkdir "$new"
-	unshare --map-root-user --map-auto -- tar -C "$new" -xf "$new.tar" --exclude='./dev/*'
-	rm "$new.tar"
+in_namespace=()
+[ "$(id -u)" -eq 0 ] || in_namespace=(unshare --map-root-user --map-auto --)
+
+# make_root TARGET OPTION...: a Debian in TARGET.
+make_root() {
+	local target=$1 packed=$new.tar
+	shift
+	[ "$(id -u)" -ne 0 ] || packed=$target
+	mmdebstrap --keyring="$keys" --aptopt='APT::Install-Recommends "false"' "$@" "$suite" "$packed" \
+		${MIRROR:+"${mirror[@]}"}
+	[ "$packed" != "$target" ] || return 0
+	"${in_namespace[@]}" mkdir -p "$target"
+	"${in_namespace[@]}" tar -C "$target" -xf "$packed" --exclude='./dev/*'
+	rm "$packed"
 }
 
-if [ "$(id -u)" -eq 0 ]; then
-	step toolchain "toolchain: Debian $suite in $toolchain" as_root
-else
-	step toolchain "toolchain: Debian $suite in $toolchain" as_user
-fi
+# Programs for arm64 are linked against what is unpacked there. Nothing of it runs here,
+# so that no package has to be configured, and no name is in the way of one of ours.
+make_roots() {
+	"${in_namespace[@]}" rm -rf "$new"
+	make_root "$new" --variant=minbase --include="$(chosen -v :)"
+	make_root "$new/arm64" --variant=extract --architectures=arm64 \
+		--include="$(chosen :arm64 | sed 's/:arm64//g')"
+}
+
+step toolchain "toolchain: Debian $suite in $toolchain" make_roots
 mv "$new" "$toolchain"
