@@ -39,12 +39,19 @@ FIXTURE_TEARDOWN(bind)
 	close(self->fd);
 }
 
+/* A type of machine that has it; where there are no types, all have. */
+#ifdef KVM_X86_SW_PROTECTED_VM
+#define GUEST_MEMFD_VM	KVM_X86_SW_PROTECTED_VM
+#else
+#define GUEST_MEMFD_VM	0
+#endif
+
 /* KVM's own kind of memory that is not mapped; -1 if there is none. */
 static int new_guest_memfd(void)
 {
 	struct kvm_create_guest_memfd args = { .size = PAGES * page_size() };
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	int vm = ioctl(kvm, KVM_CREATE_VM, KVM_X86_SW_PROTECTED_VM);
+	int vm = ioctl(kvm, KVM_CREATE_VM, GUEST_MEMFD_VM);
 	int fd = ioctl(vm, KVM_CREATE_GUEST_MEMFD, &args);
 
 	close(vm);
