@@ -196,13 +196,20 @@ static void test_punch(unsigned long type)
 }
 
 /* One hole is one TLB flush, however many memslots it reaches. */
+#ifdef __aarch64__
+/* Not where it is done while memory is unmapped, and isn't counted. */
+static const u64 flushes_per_hole;
+#else
+static const u64 flushes_per_hole = 1;
+#endif
+
 static void test_flush(unsigned long type)
 {
 	const u64 nr_slots = 100, slot_size = 4 * PAGE_SIZE;
 	const u64 size = nr_slots * slot_size, nr = size / PAGE_SIZE;
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
-	u64 i, before, flushes = 0;
+	u64 i, before, flushes;
 	int fd;
 
 	fd = new_memory(size);
@@ -214,14 +221,14 @@ static void test_flush(unsigned long type)
 			 fd, size - (i + 1) * slot_size);
 
 	/* If something interrupts it, KVM flushes once more where it lets go of its lock. */
-	for (i = 0; i < 20 && flushes != 1; i++) {
+	i = 0;
+	do {
 		run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 1000);
 		before = vm_get_stat(vm, remote_tlb_flush_requests);
 		punch(fd, PAGE_SIZE, size - 2 * PAGE_SIZE);
 		flushes = vm_get_stat(vm, remote_tlb_flush_requests) - before;
-		TEST_ASSERT(flushes, "Nothing was flushed");
-	}
-	TEST_ASSERT_EQ(flushes, 1);
+	} while (flushes > flushes_per_hole && ++i < 20);
+	TEST_ASSERT_EQ(flushes, flushes_per_hole);
 
 	/* And none if nothing was mapped. */
 	before = vm_get_stat(vm, remote_tlb_flush_requests);
@@ -262,6 +269,34 @@ out:
 	kvm_vm_free(vm);
 	kvm_close(fd);
 }
+
+/* How many large pages are mapped of what begins at MEM_GPA. */
+#ifdef __aarch64__
+#define STAGE2_TABLES "/sys/kernel/debug/kvm/%d-%d/stage2_page_tables"
+
+static u64 nr_large_pages(struct kvm_vm *vm)
+{
+	u64 start, end, nr = 0;
+	char line[256];
+	FILE *tables;
+
+	snprintf(line, sizeof(line), STAGE2_TABLES, getpid(), vm->fd);
+	tables = fopen(line, "r");
+	__TEST_REQUIRE(tables, "Need CONFIG_PTDUMP_STAGE2_DEBUGFS");
+	while (fgets(line, sizeof(line), tables)) {
+		if (sscanf(line, "0x%lx-0x%lx", &start, &end) == 2 && start >= MEM_GPA &&
+		    strstr(line, " BLK"))
+			nr += (end - start) / SZ_2M;
+	}
+	fclose(tables);
+	return nr;
+}
+#else
+static u64 nr_large_pages(struct kvm_vm *vm)
+{
+	return vm_get_stat(vm, pages_2m);
+}
+#endif
 
 /*
  * Large pages need guest address, file offset, and, if shared memory may come
@@ -315,23 +350,23 @@ static void test_large(unsigned long type)
 			goto next;
 		}
 
-		nr = vm_get_stat(vm, pages_2m);
+		nr = nr_large_pages(vm);
 		TEST_ASSERT(nr == large, "%s: expected %d large page(s), got %lu",
 			    cases[i].name, large, nr);
 
 		/* Of all the pages, a hole takes only the one that is meant. */
 		run_guest(vcpu, GUEST_WRITE, block, 512, 1000);
 		punch(fd, ALIGN(cases[i].offset, SZ_2M) + 5 * PAGE_SIZE, PAGE_SIZE);
-		TEST_ASSERT_EQ(vm_get_stat(vm, pages_2m), 0);
+		TEST_ASSERT_EQ(nr_large_pages(vm), 0);
 		run_guest(vcpu, GUEST_CHECK, block, 5, 1000);
 		run_guest(vcpu, GUEST_CHECK_ZERO, block + 5 * PAGE_SIZE, 1, 0);
 		run_guest(vcpu, GUEST_CHECK, block + 6 * PAGE_SIZE, 506, 1006);
-		TEST_ASSERT_EQ(vm_get_stat(vm, pages_2m), 0);
+		TEST_ASSERT_EQ(nr_large_pages(vm), 0);
 
 		/* Small pages may become a large one again, under the guest. */
 		collapse(fd, ALIGN(cases[i].offset, SZ_2M), SZ_2M);
 		run_guest(vcpu, GUEST_CHECK, block, 5, 1000);
-		TEST_ASSERT_EQ(vm_get_stat(vm, pages_2m), large);
+		TEST_ASSERT_EQ(nr_large_pages(vm), large);
 		run_guest(vcpu, GUEST_CHECK_ZERO, block + 5 * PAGE_SIZE, 1, 0);
 		run_guest(vcpu, GUEST_CHECK, block + 6 * PAGE_SIZE, 506, 1006);
 next:

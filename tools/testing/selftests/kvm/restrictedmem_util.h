@@ -29,6 +29,11 @@
 #define MEM_GPA		SZ_4G
 #define MEM_SLOT	10
 
+/* Of guests, and of hosts that run these tests. */
+#ifndef PAGE_SIZE
+#define PAGE_SIZE	((unsigned long)SZ_4K)
+#endif
+
 enum guest_op {
 	GUEST_WRITE,
 	GUEST_CHECK,
@@ -101,10 +106,28 @@ static inline void run_guest(struct kvm_vcpu *vcpu, enum guest_op op, gpa_t gpa,
 	assert_guest_done(vcpu);
 }
 
+#ifdef __x86_64__
 static inline bool has_private_mem(struct kvm_vm *vm)
 {
 	return vm->type == KVM_X86_SW_PROTECTED_VM;
 }
+
+/* Types whose firmware owns the memory of VMs don't support restricted memory. */
+static inline bool type_is_supported(unsigned long type)
+{
+	return type == KVM_X86_DEFAULT_VM || type == KVM_X86_SW_PROTECTED_VM;
+}
+#else
+static inline bool has_private_mem(struct kvm_vm *vm)
+{
+	return false;
+}
+
+static inline bool type_is_supported(unsigned long type)
+{
+	return type == VM_TYPE_DEFAULT;
+}
+#endif
 
 /* A VM that can access the first @size bytes above MEM_GPA. */
 static inline struct kvm_vm *create_vm(unsigned long type, u64 size,
@@ -204,8 +227,10 @@ static inline void test_each_type(void (*test)(unsigned long type))
 	unsigned long types, type;
 
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_RESTRICTEDMEM));
+	TEST_REQUIRE(getpagesize() == PAGE_SIZE);
 
-	types = kvm_check_cap(KVM_CAP_VM_TYPES);
+	/* Who has no such capability has the default type. */
+	types = kvm_check_cap(KVM_CAP_VM_TYPES) ?: BIT(VM_TYPE_DEFAULT);
 	for_each_set_bit(type, &types, BITS_PER_TYPE(types))
 		test(type);
 
@@ -216,12 +241,6 @@ static inline void test_each_type(void (*test)(unsigned long type))
 	}
 	for_each_set_bit(type, &types, BITS_PER_TYPE(types))
 		test(type);
-}
-
-/* Types whose firmware owns the memory of VMs don't support restricted memory. */
-static inline bool type_is_supported(unsigned long type)
-{
-	return type == KVM_X86_DEFAULT_VM || type == KVM_X86_SW_PROTECTED_VM;
 }
 
 #endif /* SELFTEST_KVM_RESTRICTEDMEM_UTIL_H */
