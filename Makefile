@@ -11,7 +11,7 @@ ifneq ($(DIR),)
 override DIR := $(abspath $(DIR))
 endif
 
-groups := checks crate unit selftests debug
+groups := checks crate unit selftests debug arm64
 
 .PHONY: help
 help:
@@ -22,6 +22,7 @@ help:
 	@echo '  test-unit      KUnit in user-mode Linux with KASAN and lockdep'
 	@echo '  test-selftests selftests, KVM selftests and the demo under QEMU'
 	@echo '  test-debug     the same with KASAN, lockdep and kmemleak'
+	@echo '  test-arm64     unit tests and selftests on an emulated arm64'
 	@echo '  test-configs   builds with other configurations (not part of "test")'
 	@echo '  bench          measure beside guest_memfd and memfds: make bench [DIR=DIR]'
 	@echo '  soak           random operations and storms for MINUTES=30 (not part of "test")'

@@ -4,8 +4,9 @@
 # boot-test.sh KERNEL LIST SECONDS [SPLAT]: boot KERNEL, let it run LIST and
 # count the results. A program that speaks KTAP is judged by the kernel's own
 # parser of it, as those of the list "restrictedmem" have to be; tests of cargo by
-# their summary, any other program by its exit status. The kernel's log must be
-# free of splats, or must have SPLAT.
+# their summary, any other program by its exit status. The unit tests, of the list
+# "kunit", speak it on the console. The kernel's log must be free of splats, or must
+# have SPLAT.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -63,7 +64,10 @@ tr -d '\r' < "$results" | awk -v parts="$parts" '
 
 # In one piece, as other machines have something to say, too.
 {
-	if [ ! -e "$parts/001.command" ]; then
+	if [ "$list" = kunit ]; then
+		read -r passed failed skipped < <("$scripts/ktap.sh" "$console")
+		tally "$name: KUnit" "$passed" "$failed" "$skipped"
+	elif [ ! -e "$parts/001.command" ]; then
 		tally "$name: ran something" 0 1 0
 	fi
 	for command in "$parts"/*.command; do

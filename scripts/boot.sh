@@ -28,8 +28,18 @@ no_kvm() {
 # complain and lockdep switch itself off.
 cpu=la57=off
 
+machine=(qemu-system-x86_64 -machine q35)
+serial=ttyS
+image=arch/x86/boot/bzImage
 why=$(no_kvm)
-if [ -n "$why" ]; then
+if [ "$kernel" = arm64 ]; then
+	# With EL2 for machines inside the machine. No pointer authentication worth its
+	# name: what QEMU has to calculate for it takes longer than the rest.
+	machine=(qemu-system-aarch64 -machine "virt,virtualization=on,gic-version=3")
+	serial=ttyAMA
+	image=arch/arm64/boot/Image
+	accel=(-accel "tcg,thread=multi" -cpu "max,pauth-impdef=on")
+elif [ -n "$why" ]; then
 	accel=(-accel "tcg,thread=multi" -cpu "max,$cpu")
 	note "no KVM ($why): QEMU emulates the processor"
 else
@@ -72,13 +82,13 @@ esac
 # The clock of this machine goes on by a nanosecond with each instruction.
 [ "$list" != bench-instructions ] || accel=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,$cpu")
 [ "$list" = kunit ] || append+=" kunit.enable=0"
-append="console=ttyS0 $append"
-machine=(qemu-system-x86_64 -machine q35 "${accel[@]}" -smp "$processors" -m "$memory" "${nodes[@]}"
-	-nodefaults -display none -no-reboot -kernel "/build/$kernel/arch/x86/boot/bzImage"
+terminals="console=${serial}0 results=${serial}1"
+machine+=("${accel[@]}" -smp "$processors" -m "$memory" "${nodes[@]}"
+	-nodefaults -display none -no-reboot -kernel "/build/$kernel/$image"
 	-initrd "/build/$kernel/initramfs.cpio")
 
 if [ "$list" = shell ]; then
-	exec "${machine[@]}" -serial mon:stdio -serial null -append "$append quiet"
+	exec "${machine[@]}" -serial mon:stdio -serial null -append "$terminals $append quiet"
 fi
 
 boot() {
@@ -86,10 +96,10 @@ boot() {
 		# A program of the host, with the programs of the other kernel.
 		timeout --foreground -k 5 "$seconds" /build/native/linux mem=2G ncpus=2 seccomp=on \
 			initrd=/build/x86_64/initramfs.cpio con=null ssl=null ssl1=null,fd:1 \
-			"${append#* }" 2> "$console"
+			results=ttyS1 "$append" 2> "$console"
 	else
 		timeout --foreground -k 5 "$seconds" "${machine[@]}" -serial "file:$console" \
-			-serial stdio -append "$append"
+			-serial stdio -append "$terminals $append"
 	fi
 }
 

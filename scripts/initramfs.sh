@@ -7,13 +7,24 @@ set -euo pipefail
 
 kernel=/build/$1
 selftests=$tree/tools/testing/selftests
-user=/build/user			# built user space, the same for every kernel
+arch=x86_64
+compiler=clang$llvm
+root=
+user=/build/user			# built user space, the same for every kernel of x86_64
+kvm_list=kvm_tests.list
+if [ "$1" = arm64 ]; then
+	arch=arm64
+	root=/arm64
+	user=/build/user-arm64
+	kvm_list=kvm_tests_arm64.list
+	compiler+=" --target=aarch64-linux-gnu --sysroot=$root -fuse-ld=lld -Wno-unused-command-line-argument"
+fi
 files=$kernel/initramfs			# what gets packed
 lists=$selftests/restrictedmem
 
-headers=/build/x86_64/usr/include
+headers=/build/$arch/usr/include
 user_headers() {
-	make -C "$tree" O=/build/x86_64 ARCH=x86_64 LLVM="$llvm" headers
+	make -C "$tree" O=/build/$arch ARCH=$arch LLVM="$llvm" headers
 }
 
 # make_in FOLDER ARGUMENT...: static programs, as there are no libraries in the machine.
@@ -21,28 +32,29 @@ make_in() {
 	local folder=$1
 	shift
 	mkdir -p "$user/$folder"
-	make -C "$selftests/$folder" -j"$(nproc)" LLVM="$llvm" OUTPUT="$user/$folder" \
-		KHDR_INCLUDES="-isystem $headers" USERLDFLAGS=-static "$@"
+	make -C "$selftests/$folder" -j"$(nproc)" ARCH=$arch LLVM="$llvm" CC="$compiler" \
+		OUTPUT="$user/$folder" KHDR_INCLUDES="-isystem $headers" USERLDFLAGS=-static "$@"
 }
 
 # The commands that one of our lists of tests names.
 commands() { sed 's/#.*//; /^[[:space:]]*$/d' "$lists/$1"; }
 
-kvm_programs() { commands kvm_tests.list | awk '{ print $1 }' | sort -u; }
+kvm_programs() { commands "$kvm_list" | awk '{ print $1 }' | sort -u; }
 
 # Those and no others. libvfio is for a test that is not among them and would
 # bring in libuuid; -no-pie, which the Makefile sets, means nothing beside -static.
 build_kvm() {
 	local programs
 	mapfile -t programs < <(kvm_programs)
-	make_in kvm ARCH=x86_64 USERCFLAGS=-Wno-unused-command-line-argument \
+	mkdir -p "$user/kvm/tools"	# headers that are generated for arm64
+	make_in kvm USERCFLAGS=-Wno-unused-command-line-argument abs_objdir="$user/kvm" \
 		LIBVFIO_O= LIBVFIO_O_DIRS= LDLIBS=-ldl "${programs[@]/#/$user/kvm/}"
 }
 
 # The tests for LTP, with the runner that stands in for it.
 make_ltp() {
 	mkdir -p "$user/ltp"
-	make -C "$tree/tools/testing/ltp/compat" -j"$(nproc)" CC="clang$llvm" OUTPUT="$user/ltp" \
+	make -C "$tree/tools/testing/ltp/compat" -j"$(nproc)" CC="$compiler" OUTPUT="$user/ltp" \
 		KHDR_INCLUDES="-isystem $headers" USERLDFLAGS=-static
 }
 
@@ -50,7 +62,7 @@ build_tools() {
 	cd "$repo/tools/restrictedmem"
 	cargo build --release --locked
 	cargo test --no-run --locked --test system_call --test subcommands --message-format=json |
-		sed -n 's/.*"executable":"\([^"]*\/deps\/[^"]*\)".*/\1/p' > $user/crate-tests
+		sed -n 's/.*"executable":"\([^"]*\/deps\/[^"]*\)".*/\1/p' > "$user/crate-tests"
 }
 
 # add FILE FOLDER: to what gets packed, without its debug information.
@@ -59,21 +71,33 @@ add() {
 	"llvm-strip$llvm" --strip-debug "$1" -o "$files/$2/${1##*/}"
 }
 
+# The crate's command and tests, and the lists that run them.
+pack_tools() {
+	local program
+	add /build/cargo/x86_64-unknown-linux-gnu/release/rmem bin
+	while read -r program; do
+		add "$program" tests
+		mv "$files/tests/${program##*/}" "$files/tests/$(basename "${program%-*}")"
+	done < "$user/crate-tests"
+	printf './%s --include-ignored\n' system_call subcommands > "$files/lists/crate"
+	echo "rmem demo" > "$files/lists/demo"
+	# What is asked for comes with the kernel's command line.
+	echo "rmem bench \$bench" > "$files/lists/bench"
+	echo "rmem bench --instructions --rounds 3 \$bench" > "$files/lists/bench-instructions"
+	echo "rmem bench --native \$bench" > "$files/lists/bench-native"
+	echo "rmem bench --mib 16 --touch 16 --bindings 64 --slots 128 --rounds 1" > "$files/lists/bench-smoke"
+}
+
 pack() {
 	local program
 	rm -rf "$files"
 	mkdir -p "$files"/{bin,dev,proc,sys,lists,tests,kvm,lib/modules}
 	cp "$scripts/init" "$files/init"
-	cp /bin/busybox "$files/bin/"
-	add /build/cargo/x86_64-unknown-linux-gnu/release/rmem bin
+	cp "$root/usr/bin/busybox" "$files/bin/"
 	sed -n 's/\.o$/.ko/p' "$kernel/modules.order" | while read -r program; do
 		add "$kernel/$program" lib/modules
 	done
-
-	while read -r program; do
-		add "$program" tests
-		mv "$files/tests/${program##*/}" "$files/tests/$(basename "${program%-*}")"
-	done < $user/crate-tests
+	[ "$arch" != x86_64 ] || pack_tools
 
 	# One list of commands for each kind of boot.
 	commands pressure_tests.list > "$files/lists/pressure"
@@ -89,20 +113,13 @@ pack() {
 		add "$user/ltp/$program" tests/ltp
 		echo "ltp/$program" >> "$files/lists/restrictedmem"
 	done
-	commands kvm_tests.list | sed 's/^/\/kvm\//' > "$files/lists/kvm"
+	commands "$kvm_list" | sed 's/^/\/kvm\//' > "$files/lists/kvm"
 	grep -v 'p guest_memfd' "$files/lists/kvm" > "$files/lists/kvm-restrictedmem"
 	kvm_programs | while read -r program; do
 		add "$user/kvm/$program" "kvm/$(dirname "$program")"
 	done
-	printf './%s --include-ignored\n' system_call subcommands > "$files/lists/crate"
-	echo "rmem demo" > "$files/lists/demo"
 	echo "./frame_test -t freed_is_cleared_if_asked" > "$files/lists/init-on-free"
 	printf '%s\n' ./oracle_test ./storm_test ./fault_test '/kvm/restrictedmem_storm_test -s 20' > "$files/lists/soak"
-	# What is asked for comes with the kernel's command line.
-	echo "rmem bench \$bench" > "$files/lists/bench"
-	echo "rmem bench --instructions --rounds 3 \$bench" > "$files/lists/bench-instructions"
-	echo "rmem bench --native \$bench" > "$files/lists/bench-native"
-	echo "rmem bench --mib 16 --touch 16 --bindings 64 --slots 128 --rounds 1" > "$files/lists/bench-smoke"
 	: > "$files/lists/kunit"	# runs at boot, by itself
 	splat_tests | while IFS=$'\t' read -r number command _; do
 		echo "$command" > "$files/lists/splat-$number"
@@ -118,6 +135,6 @@ step headers "headers for user space" user_headers
 step selftests "build selftests: restrictedmem" make_in restrictedmem USERCFLAGS=-Werror
 step ltp "build the tests for LTP" make_ltp
 step kvm-tests "build selftests: kvm" build_kvm
-step tools "build tools/restrictedmem" build_tools
+[ "$arch" != x86_64 ] || step tools "build tools/restrictedmem" build_tools
 step "initramfs-$1" "pack the initramfs" pack
 stamp "$kernel/packed" "$inputs"

@@ -17,6 +17,3 @@ set -euo pipefail
 		printf '%s 600 "%s"\n' "splat-$number" "$pattern"
 	done
 } | each "$scripts/boot-test.sh" debug
-
-read -r passed failed skipped < <("$scripts/ktap.sh" "$logs/debug-kunit.console")
-tally "debug/kunit: KUnit" "$passed" "$failed" "$skipped"

@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The unit tests and selftests on arm64, in a machine that QEMU emulates.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+"$scripts/prepare.sh" arm64
+printf '%s 900\n' restrictedmem kvm kunit | each "$scripts/boot-test.sh" arm64
