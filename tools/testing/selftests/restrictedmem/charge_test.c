@@ -14,6 +14,7 @@
 #include "cgroup.h"
 #include "load.h"
 #include "collapse.h"
+#include "test_consumer.h"
 
 #define MIB	(1024L * 1024)
 #define SIZE	(64 * MIB)
@@ -155,6 +156,52 @@ TEST_F(charge, what_was_reserved_before_outlives_a_failure)
 	EXPECT_ALLOWED(fallocate(self->fd, RESERVE, 4 * MIB, 4 * MIB),
 		       "which takes nothing as it is there");
 	EXPECT_EQ(4 * MIB / page_size(), pages_of(self->fd));
+}
+
+/* Touches one page after the other for as long as it is told to. */
+struct toucher {
+	int consumer, id;
+	bool stop;
+	int touched;
+};
+
+static void *touch_always(void *arg)
+{
+	struct toucher *toucher = arg;
+	int i = 0;
+
+	while (!__atomic_load_n(&toucher->stop, __ATOMIC_RELAXED) && i < 512)
+		if (!rm_fill(toucher->consumer, toucher->id, i, i + 1, 1 + i % 251))
+			i++;
+	toucher->touched = i;
+	return NULL;
+}
+
+TEST_F(charge, what_became_present_meanwhile_outlives_a_failure)
+{
+	struct toucher toucher;
+	pthread_t thread;
+	int wrong = 0;
+
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	toucher = (struct toucher){ .consumer = new_consumer() };
+	toucher.id = rm_bind(toucher.consumer, self->fd, 0, 512, RMTEST_EXCLUSIVE);
+	ASSERT_LT(0, toucher.id);
+	limit(self->cgroup, 16 * MIB);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, touch_always, &toucher));
+	EXPECT_REFUSED(fallocate(self->fd, RESERVE, 0, 48 * MIB),
+		       "more than the creator may have", ENOMEM);
+	__atomic_store_n(&toucher.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	ASSERT_LT(0, toucher.touched);
+	EXPECT_EQ(toucher.touched, pages_of(self->fd))
+		TH_LOG("what was touched, and nothing else");
+	for (int i = 0; i < toucher.touched; i++)
+		wrong += rm_look(toucher.consumer, toucher.id, i) != 1 + i % 251;
+	EXPECT_EQ(0, wrong);
+	EXPECT_EQ(0, rm_counters(toucher.consumer).starts);
+	close(toucher.consumer);
 }
 
 TEST_F(charge, the_creator_pays_whoever_loads)

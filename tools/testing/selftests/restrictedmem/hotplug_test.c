@@ -14,6 +14,7 @@
 #include "restrictedmem.h"
 #include "text.h"
 #include "nodes.h"
+#include "collapse.h"
 #include "test_consumer.h"
 #include "stays.h"
 
@@ -82,6 +83,21 @@ TEST_F(hotplug, is_not_where_everything_has_to_move)
 	EXPECT_LT(0, ordinary)
 		TH_LOG("ordinary memory is");
 	EXPECT_EQ(0, restricted);
+}
+
+/* Nor does it get there when it is made large. */
+TEST_F(hotplug, does_not_get_there_when_it_is_made_large)
+{
+	long large;
+
+	if (is_movable(0) < 0)
+		SKIP(return, "no zone of this machine is for what moves");
+	if (access(LARGE_POLICY, F_OK))
+		SKIP(return, "this kernel has no large pages");
+	ASSERT_EQ(0, collapse(self->bound.fd, 0, PAGES, &large));
+	EXPECT_EQ(PAGES, large);
+	for (int i = 0; i < PAGES; i += 16)
+		EXPECT_EQ(0, is_movable(rm_get(self->consumer, self->bound.id, i)));
 }
 
 static long block_of(long pfn)
@@ -173,6 +189,64 @@ TEST_F_TIMEOUT(hotplug, a_block_that_goes_takes_nothing_of_it_along, 240)
 	EXPECT_EQ(ORDINARY, i);
 	EXPECT_STAYED(self->consumer, &self->bound, &self->loose);
 	EXPECT_EQ(0, set_state(block, "online_movable"));
+	EXPECT_STAYED(self->consumer, &self->bound, &self->loose);
+}
+
+#define LARGE	512
+#define MUCH	(512L * 1024 * 1024)
+
+/* A block with nothing in it but memory of this file, which is in large pages; or -1. */
+static long find_full_block(int consumer, int id, int large_pages)
+{
+	int wanted = frames_of_a_block() / LARGE;
+	long *blocks = calloc(large_pages, sizeof(*blocks));
+	long found = -1;
+
+	for (int i = 0; blocks && i < large_pages && found < 0; i++) {
+		int have = 1;
+
+		if (rm_order(consumer, id, i * LARGE) != 9)
+			continue;
+		blocks[i] = block_of(rm_get(consumer, id, i * LARGE));
+		for (int j = 0; j < i; j++)
+			have += blocks[j] == blocks[i];
+		if (have == wanted)
+			found = blocks[i];
+	}
+	free(blocks);
+	return found;
+}
+
+TEST_F_TIMEOUT(hotplug, a_block_full_of_it_does_not_go, 240)
+{
+	const long pages = MUCH / page_size();
+	int fd = memfd_restricted(RMFD_HUGEPAGE, -1), id;
+	struct timespec before;
+	char path[64];
+	long block;
+
+	if (!frames_of_a_block())
+		SKIP(return, "there is no memory hotplug");
+	ASSERT_EQ(0, take_from(-1));
+	ASSERT_EQ(0, ftruncate(fd, MUCH));
+	id = rm_bind(self->consumer, fd, 0, pages, RMTEST_EXCLUSIVE);
+	ASSERT_LT(0, id);
+	ASSERT_EQ(0, rm_fill(self->consumer, id, 0, pages, 0x3c));
+	block = find_full_block(self->consumer, id, pages / LARGE);
+	if (block < 0)
+		SKIP(return, "memory is too fragmented to fill a block of it");
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	interrupt_after(5);
+	EXPECT_REFUSED(set_state(block, "offline"), "it does not move", EBUSY, EINTR, EAGAIN);
+	interrupt_after(0);
+	EXPECT_GT(60000, rm_ms_since(&before))
+		TH_LOG("and who asks does not wait for ever");
+	snprintf(path, sizeof(path), BLOCKS "/memory%ld/online", block);
+	EXPECT_EQ(1, read_number(path));
+	EXPECT_EQ(block, find_full_block(self->consumer, id, pages / LARGE));
+	for (long i = 0; i < pages; i += 61)
+		EXPECT_EQ(0x3c, rm_look(self->consumer, id, i));
 	EXPECT_STAYED(self->consumer, &self->bound, &self->loose);
 }
 

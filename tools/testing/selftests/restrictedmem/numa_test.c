@@ -16,6 +16,7 @@
 #include "text.h"
 #include "nodes.h"
 #include "cgroup.h"
+#include "collapse.h"
 #include "test_consumer.h"
 #include "stays.h"
 
@@ -147,6 +148,82 @@ TEST_F_TIMEOUT(numa, does_not_follow_a_cgroup, 60)
 	EXPECT_LE(PAGES / 2, count_moved(&ordinary));
 	EXPECT_STAYED(self->consumer, &bound, &loose);
 	EXPECT_EQ(0, node_of(bound.pfns[0]));
+}
+
+/* Makes this thread run on a processor of a node. */
+static int run_on(int node)
+{
+	unsigned int now;
+	cpu_set_t one;
+
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (!sched_setaffinity(0, sizeof(one), &one) && !getcpu(NULL, &now) &&
+		    now == (unsigned int)node)
+			return 0;
+	}
+	return -1;
+}
+
+#define BALANCING "/proc/sys/kernel/numa_balancing"
+
+/* Memory that a task often uses comes to it by itself. */
+TEST_F_TIMEOUT(numa, is_not_balanced, 120)
+{
+	struct ordinary ordinary;
+	struct held bound, loose;
+	unsigned long sum = 0;
+	long moved = 0;
+
+	if (read_number(BALANCING) < 0)
+		SKIP(return, "this kernel does not balance");
+	ASSERT_EQ(0, rm_unbind(self->consumer, self->id));
+	ASSERT_EQ(0, hold(&bound, self->consumer, self->fd, PAGES, true));
+	ASSERT_EQ(0, hold(&loose, self->consumer, new_sized_file(PAGES * page_size()),
+			  PAGES, false));
+	ASSERT_EQ(0, take_ordinary(&ordinary, PAGES));
+	ASSERT_EQ(0, take_from(-1));
+	ASSERT_EQ(0, run_on(1));
+	ASSERT_EQ(0, write_text(BALANCING, "1"));
+	for (int round = 0; round < 100000 && moved < PAGES / 2; round++) {
+		for (uint64_t i = 0; i < PAGES; i++) {
+			sum += __atomic_load_n(&ordinary.memory[i * page_size()],
+					       __ATOMIC_RELAXED);
+			sum += rm_look(self->consumer, bound.id, i);
+		}
+		moved = count_moved(&ordinary);
+	}
+	EXPECT_EQ(0, write_text(BALANCING, "0"));
+	EXPECT_LT(0, sum);
+	EXPECT_LE(PAGES / 2, moved);
+	EXPECT_STAYED(self->consumer, &bound, &loose);
+	EXPECT_EQ(0, node_of(bound.pfns[0]));
+}
+
+/* What is made large stays on the node that has most of it, whoever asks for that. */
+TEST_F(numa, collapse_stays_on_the_node)
+{
+	const long block = 512;
+	int fd = new_sized_file(block * page_size()), id;
+	long large;
+
+	if (access(LARGE_POLICY, F_OK))
+		SKIP(return, "this kernel has no large pages");
+	for (int node = 0; node < 2; node++) {
+		ASSERT_EQ(0, take_from(node));
+		id = rm_bind(self->consumer, fd, 0, block, RMTEST_EXCLUSIVE);
+		ASSERT_LT(0, id);
+		for (int i = 0; i < block; i++)
+			ASSERT_LT(0, rm_get(self->consumer, id, i));
+		ASSERT_EQ(0, take_from(!node));
+		ASSERT_EQ(0, run_on(!node));
+		ASSERT_EQ(0, collapse(fd, 0, block, &large));
+		EXPECT_EQ(9, rm_order(self->consumer, id, 7));
+		EXPECT_EQ(node, node_of(rm_get(self->consumer, id, 7)));
+		ASSERT_EQ(0, rm_unbind(self->consumer, id));
+		ASSERT_EQ(0, punch(fd, 0, block));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -143,4 +143,35 @@ TEST_F_TIMEOUT(oom, the_memory_of_who_is_killed_is_free, 120)
 	EXPECT_TRUE(falls_below(self->cgroup, HELD / 4));
 }
 
+/* All memory of the machine is out, and not only that of a group. */
+TEST_F_TIMEOUT(oom, of_the_machine, 240)
+{
+	const uint64_t pages = HELD / 2 / page_size();
+	long long before = read_key("/proc/vmstat", "oom_kill");
+	struct held bound, loose;
+	int status;
+	pid_t hog;
+
+	ASSERT_EQ(0, hold(&bound, self->consumer, new_sized_file(HELD / 2), pages, true));
+	ASSERT_EQ(0, hold(&loose, self->consumer, new_sized_file(HELD / 2), pages, false));
+	hog = fork();
+	ASSERT_LE(0, hog);
+	if (!hog) {
+		const size_t size = 4 * MIB;
+
+		/* Locked, so that it does not have to be written out first. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		set_in("/proc/self", "oom_score_adj", "1000");
+		while (mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+			    MAP_POPULATE | MAP_LOCKED, -1, 0) != MAP_FAILED)
+			;
+		_exit(1);
+	}
+	ASSERT_EQ(hog, waitpid(hog, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	EXPECT_EQ(before + 1, read_key("/proc/vmstat", "oom_kill"))
+		TH_LOG("and nobody else");
+	EXPECT_STAYED(self->consumer, &bound, &loose);
+}
+
 TEST_HARNESS_MAIN
