@@ -24,6 +24,7 @@ help:
 	@echo '  test-debug     the same with KASAN, lockdep and kmemleak'
 	@echo '  test-arm64     unit tests and selftests on an emulated arm64'
 	@echo '  test-configs   builds with other configurations (not part of "test")'
+	@echo '  test-kcsan     storms in a kernel that looks for data races (not part of "test")'
 	@echo '  bench          measure beside guest_memfd and memfds: make bench [DIR=DIR]'
 	@echo '  soak           random operations and storms for MINUTES=30 (not part of "test")'
 	@echo '  shell          boot to a shell with the tools and tests in it'
@@ -48,7 +49,7 @@ soak:
 test:
 	@$(enter) scripts/test.sh $(groups)
 
-tests := $(groups:%=test-%) test-configs
+tests := $(groups:%=test-%) test-configs test-kcsan
 .PHONY: $(tests)
 $(tests): test-%:
 	@$(enter) scripts/test.sh $*

@@ -6,7 +6,7 @@
 # parser of it, as those of the list "restrictedmem" have to be; tests of cargo by
 # their summary, any other program by its exit status. The unit tests, of the list
 # "kunit", speak it on the console. The kernel's log must be free of splats, or must
-# have SPLAT.
+# have SPLAT. The kernel "kcsan" may tell of data races of others, see kcsan.sh.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -76,6 +76,10 @@ tr -d '\r' < "$results" | awk -v parts="$parts" '
 		[ -e "$part.status" ] || echo 1 > "$part.status"
 		judge "$(cat "$command")" "$(cat "$part.status")" "$part.output"
 	done
-	"$scripts/splats.sh" "$name" "$console" "${4-}"
+	if [ "$kernel" = kcsan ]; then
+		"$scripts/kcsan.sh" "$name" "$console"
+	else
+		"$scripts/splats.sh" "$name" "$console" "${4-}"
+	fi
 } > "$parts/judgement"
 cat "$parts/judgement"

@@ -53,6 +53,9 @@ append="panic=-1 oops=panic run=$list"
 if [ "$kernel" = debug ]; then
 	memory=3G
 	append+=" limit=900"
+elif [ "$kernel" = kcsan ]; then
+	# More than half of the memory: there it is taken first for what moves.
+	append+=" limit=900 cma=1088M"
 fi
 [ -z "${MINUTES-}" ] || append+=" minutes=$MINUTES"
 case $list in

@@ -120,6 +120,9 @@ pack() {
 	done
 	echo "./frame_test -t freed_is_cleared_if_asked" > "$files/lists/init-on-free"
 	printf '%s\n' ./oracle_test ./storm_test ./fault_test '/kvm/restrictedmem_storm_test -s 20' > "$files/lists/soak"
+	# What does many things at once, and what only the kernel "kcsan" has something for.
+	printf '%s\n' ./oracle_test ./storm_test ./kill_test '/kvm/restrictedmem_storm_test -s 5' \
+		./move_test ./compat_test ./security_test './frame_test -t dev_mem' > "$files/lists/races"
 	: > "$files/lists/kunit"	# runs at boot, by itself
 	splat_tests | while IFS=$'\t' read -r number command _; do
 		echo "$command" > "$files/lists/splat-$number"
