@@ -81,6 +81,9 @@ restrictedmem)
 init-on-free)
 	append+=" init_on_free=1"
 	;;
+kvm-shadow)
+	append+=" kvm_amd.npt=0 kvm_intel.ept=0"
+	;;
 esac
 # The clock of this machine goes on by a nanosecond with each instruction.
 [ "$list" != bench-instructions ] || accel=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -cpu "max,$cpu")

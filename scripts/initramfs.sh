@@ -118,6 +118,7 @@ pack() {
 	kvm_programs | while read -r program; do
 		add "$user/kvm/$program" "kvm/$(dirname "$program")"
 	done
+	echo "/kvm/restrictedmem_test -u" > "$files/lists/kvm-shadow"
 	echo "./frame_test -t freed_is_cleared_if_asked" > "$files/lists/init-on-free"
 	printf '%s\n' ./oracle_test ./storm_test ./fault_test '/kvm/restrictedmem_storm_test -s 20' > "$files/lists/soak"
 	# What does many things at once, and what only the kernel "kcsan" has something for.

@@ -8,5 +8,5 @@ set -euo pipefail
 
 "$scripts/prepare.sh" x86_64
 # The long ones first, for the lanes to end together.
-printf '%s 900\n' restrictedmem pressure kvm crate demo bench-smoke init-on-free |
+printf '%s 900\n' restrictedmem pressure kvm crate demo bench-smoke init-on-free kvm-shadow |
 	each "$scripts/boot-test.sh" x86_64

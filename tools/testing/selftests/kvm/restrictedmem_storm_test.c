@@ -350,5 +350,6 @@ int main(int argc, char *argv[])
 		}
 	}
 
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_RESTRICTEDMEM));
 	test_each_type(test_type);
 }

@@ -462,7 +462,10 @@ static void test_memory_error(unsigned long type)
 	kvm_close(dev);
 }
 
-/* VMs whose firmware owns their memory can't have restricted memory. */
+/*
+ * VMs whose firmware owns their memory can't have restricted memory, nor can any
+ * without two-dimensional paging.
+ */
 static void test_unsupported(unsigned long type)
 {
 	struct kvm_vm *vm = vm_create_barebones_type(type);
@@ -500,7 +503,11 @@ static void test_type(unsigned long type)
 		test_large(type);
 }
 
+/* -u: KVM was told to do without two-dimensional paging. */
 int main(int argc, char *argv[])
 {
-	test_each_type(test_type);
+	bool unsupported = getopt(argc, argv, "u") == 'u';
+
+	TEST_REQUIRE(unsupported || kvm_has_cap(KVM_CAP_RESTRICTEDMEM));
+	test_each_type(unsupported ? test_unsupported : test_type);
 }
