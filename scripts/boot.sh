@@ -47,11 +47,14 @@ else
 fi
 
 memory=2G
+movable=640M
 processors=2
 nodes=()
 append="panic=-1 oops=panic run=$list"
 if [ "$kernel" = debug ]; then
 	memory=3G
+	# KASAN has its shadow of all memory where the memory for what moves is, at the top.
+	movable=1024M
 	append+=" limit=900"
 elif [ "$kernel" = kcsan ]; then
 	# More than half of the memory: there it is taken first for what moves.
@@ -63,12 +66,12 @@ bench | bench-instructions | bench-native)
 	memory=4G
 	append+=" limit=3600 bench=\"${BENCH-}\""
 	;;
-pressure | pressure-debug)
+pressure)
 	# Two nodes, a part of the memory for what can be moved, and a disk to swap to. All
 	# of it below 4 GiB, or there would be nothing to move on the first node.
 	memory=2560M
 	processors+=,sockets=2
-	append+=" movablecore=640M brd.rd_nr=1 brd.rd_size=524288 swap=/dev/ram0"
+	append+=" movablecore=$movable brd.rd_nr=1 brd.rd_size=524288 swap=/dev/ram0"
 	for node in 0 1; do
 		nodes+=(-object "memory-backend-ram,id=node$node,size=1280M"
 			-numa "node,nodeid=$node,memdev=node$node,cpus=$node")

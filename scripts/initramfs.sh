@@ -101,8 +101,6 @@ pack() {
 
 	# One list of commands for each kind of boot.
 	commands pressure_tests.list > "$files/lists/pressure"
-	# No block of memory can be counted on to go offline in the debug kernel.
-	grep -v hotplug_test "$files/lists/pressure" > "$files/lists/pressure-debug"
 	make_in restrictedmem -s emit_tests | sed -n 's/.*://p' | while read -r program; do
 		add "$user/restrictedmem/$program" tests
 		grep -qx "./$program" "$files/lists/pressure" || splat_tests | grep -qF "./$program " ||

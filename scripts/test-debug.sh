@@ -11,7 +11,7 @@ set -euo pipefail
 
 # The long ones first, for the lanes to end together.
 {
-	printf '%s 1800\n' restrictedmem kvm-restrictedmem pressure-debug
+	printf '%s 1800\n' restrictedmem kvm-restrictedmem pressure
 	echo kunit 600
 	splat_tests | while IFS=$'\t' read -r number _ pattern; do
 		printf '%s 600 "%s"\n' "splat-$number" "$pattern"
