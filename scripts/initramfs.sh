@@ -80,7 +80,7 @@ pack_tools() {
 		mv "$files/tests/${program##*/}" "$files/tests/$(basename "${program%-*}")"
 	done < "$user/crate-tests"
 	printf './%s --include-ignored\n' system_call subcommands > "$files/lists/crate"
-	echo "rmem demo" > "$files/lists/demo"
+	printf 'rmem demo%s\n' "" " --gunyah" > "$files/lists/demo"
 	# What is asked for comes with the kernel's command line.
 	echo "rmem bench \$bench" > "$files/lists/bench"
 	echo "rmem bench --instructions --rounds 3 \$bench" > "$files/lists/bench-instructions"

@@ -30,13 +30,15 @@ fn probe_agrees_with_the_library() {
 
 #[test]
 fn demo_says_what_is_missing() {
-    let output = rmem(&["demo"]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    match output.status.code() {
-        Some(0) => assert!(restrictedmem::is_supported()),
-        code => {
-            assert_eq!(code, Some(3), "{stderr}");
-            assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    for arguments in [["demo"].as_slice(), &["demo", "--gunyah"]] {
+        let output = rmem(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => assert!(restrictedmem::is_supported()),
+            code => {
+                assert_eq!(code, Some(3), "{stderr}");
+                assert_eq!(stderr.lines().count(), 1, "{stderr}");
+            }
         }
     }
 }

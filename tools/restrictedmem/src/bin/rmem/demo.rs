@@ -4,6 +4,7 @@
 
 #[allow(unsafe_code)]
 mod guest;
+pub mod gunyah;
 pub mod layout;
 pub mod machine;
 pub mod owner;
@@ -136,27 +137,12 @@ impl Demo<'_> {
         Ok(())
     }
 
-    /// What can be tried with the descriptor.
     fn try_descriptor(&mut self) -> Result<(), Failure> {
         self.report.scene(
             "We hold the descriptor and try to get at the memory with it. Every way is\n\
              tried on an ordinary memfd first, where it must work.",
         );
-        for attempt in ATTEMPTS {
-            let ordinary = owner::ordinary_memfd()?;
-            if let Err(errno) = attempt.works_on(&ordinary) {
-                let result = format!("proves nothing: {errno:?} on a memfd");
-                self.report.row(attempt.what, attempt.how, result, false);
-                continue;
-            }
-            let (result, holds) = match attempt.try_on(self.memory.as_fd()) {
-                Outcome::Refused(errno) => (format!("{errno:?}, refused"), true),
-                Outcome::Unexpected(errno) => (format!("{errno:?}, not as documented"), false),
-                Outcome::Reached => ("reached the contents".into(), false),
-            };
-            self.report.row(attempt.what, attempt.how, result, holds);
-        }
-        Ok(())
+        try_descriptor(self.report, &self.memory)
     }
 
     /// What can be tried with the addresses of this process.
@@ -327,6 +313,25 @@ impl Demo<'_> {
         );
         Ok(())
     }
+}
+
+/// What can be tried with the descriptor.
+fn try_descriptor(report: &mut Report, memory: &RestrictedMemory) -> Result<(), Failure> {
+    for attempt in ATTEMPTS {
+        let ordinary = owner::ordinary_memfd()?;
+        if let Err(errno) = attempt.works_on(&ordinary) {
+            let result = format!("proves nothing: {errno:?} on a memfd");
+            report.row(attempt.what, attempt.how, result, false);
+            continue;
+        }
+        let (result, holds) = match attempt.try_on(memory.as_fd()) {
+            Outcome::Refused(errno) => (format!("{errno:?}, refused"), true),
+            Outcome::Unexpected(errno) => (format!("{errno:?}, not as documented"), false),
+            Outcome::Reached => ("reached the contents".into(), false),
+        };
+        report.row(attempt.what, attempt.how, result, holds);
+    }
+    Ok(())
 }
 
 /// Asks the machine for the digest of its secret.

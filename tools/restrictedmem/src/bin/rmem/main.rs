@@ -76,7 +76,11 @@ enum Command {
     /// not seen.
     Stat(stat::Options),
     /// Run a machine from restricted memory and try to get at what it keeps there.
-    Demo,
+    Demo {
+        /// Make a machine of the Gunyah hypervisor instead, or of the kernel's model of it.
+        #[arg(long)]
+        gunyah: bool,
+    },
     /// Measure restricted memory beside guest_memfd and memfds.
     #[cfg(target_arch = "x86_64")]
     Bench(bench::Options),
@@ -126,7 +130,7 @@ fn main() -> ExitCode {
         Command::Punch(target) => punch::run(&target),
         Command::Collapse(target) => collapse::run(&target),
         Command::Stat(options) => stat::run(&options),
-        Command::Demo => run_demo(),
+        Command::Demo { gunyah } => run_demo(gunyah),
         #[cfg(target_arch = "x86_64")]
         Command::Bench(options) => bench::run(&options),
         Command::Peek { pid, address, len } => run_peek(pid, address, len),
@@ -144,7 +148,10 @@ fn main() -> ExitCode {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn run_demo() -> Result<(), Failure> {
+fn run_demo(gunyah: bool) -> Result<(), Failure> {
+    if gunyah {
+        return demo::gunyah::run();
+    }
     demo::run()
 }
 
@@ -154,7 +161,7 @@ fn run_peek(pid: i32, address: u64, len: u64) -> Result<(), Failure> {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn run_demo() -> Result<(), Failure> {
+fn run_demo(_gunyah: bool) -> Result<(), Failure> {
     Err(Failure::Unavailable(
         "the machine of the demo is an x86_64 one".into(),
     ))
@@ -162,5 +169,5 @@ fn run_demo() -> Result<(), Failure> {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn run_peek(_pid: i32, _address: u64, _len: u64) -> Result<(), Failure> {
-    run_demo()
+    run_demo(false)
 }
