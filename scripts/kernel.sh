@@ -14,7 +14,7 @@ unit=$repo/mm/restrictedmem/.kunitconfig
 gunyah=$repo/drivers/virt/gunyah/.kunitconfig
 case $name in
 x86_64) fragments=("$configs/x86_64.config") targets=(bzImage modules) steps=1350 ;;
-debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit") targets=(bzImage modules) steps=1650 ;;
+debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit" "$gunyah") targets=(bzImage modules) steps=1650 ;;
 arm64) fragments=("$configs/arm64.config" "$unit" "$gunyah") targets=(Image modules) steps=1450 arch=arm64 ;;
 kcsan) fragments=("$configs/x86_64.config" "$configs/kcsan.config") targets=(bzImage modules) steps=1700 ;;
 uml | native)
