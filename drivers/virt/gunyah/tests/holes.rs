@@ -11,6 +11,9 @@ mod tests {
     use crate::{error::Code, machine::Machine};
     use kernel::{new_mutex, prelude::*, sync::Arc};
 
+    /// How long a test waits for something that must happen.
+    const PATIENCE_MSECS: usize = 10_000;
+
     /// A machine with memory, which is the beginning of a larger file.
     fn machine(fixture: &Fixture) -> Result<(Memory, Arc<Machine>)> {
         let memory = Memory::new(2 * PAGES)?;
@@ -167,8 +170,11 @@ mod tests {
             drop(at_work);
             result
         })?;
-        // It does one or the other.
-        while fixture.manager.spy.has_waited() == 0 && configure.is_running() {
+        // It does one or the other, unless it waits for something else.
+        for _ in 0..PATIENCE_MSECS {
+            if fixture.manager.spy.has_waited() != 0 || !configure.is_running() {
+                break;
+            }
             kernel::time::delay::fsleep(kernel::time::Delta::from_millis(1));
         }
         let waits = fixture.manager.spy.has_waited() == 1;
