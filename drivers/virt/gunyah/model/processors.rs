@@ -87,6 +87,7 @@ enum Next {
 
 const CAP_NULL: u64 = 50;
 const CODE_BUSY: u64 = 31;
+const CODE_ARGUMENT: u64 = 1;
 /// Interrupts of processors begin here.
 const INTERRUPTS: u32 = 960;
 /// Types of resources.
@@ -186,6 +187,9 @@ impl Firmware {
             Some(State::Running) => {}
             Some(State::Exited) => return Ok(IS_OFF_FOR_GOOD),
             _ => return Ok([CODE_BUSY, 0, 0, 0, 0]),
+        }
+        if processor != Processor::Reading && resume != 0 {
+            return Ok([CODE_ARGUMENT, 0, 0, 0, 0]);
         }
 
         let (next, registers) = match processor.run(resume) {
