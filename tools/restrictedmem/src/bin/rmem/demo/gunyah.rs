@@ -24,8 +24,10 @@ const HOLE: std::ops::Range<u64> = 1 << 20..(1 << 20) + (64 << 10);
 pub fn run() -> Result<(), Failure> {
     let begin = Instant::now();
 
-    println!("Memory that its owner cannot touch, and a machine of Gunyah that has it.\n");
+    println!("Memory that its owner cannot touch, and a machine of Gunyah that has it.");
     let device = Device::open()?;
+    // This command is for x86, and the hypervisor is not.
+    println!("Gunyah runs on arm64 only: what this kernel has is a model of it.\n");
     let memory = Builder::new().len(LEN).create()?;
     let mut report = Report::new();
     let went = scenes(&mut report, &device, &memory);

@@ -64,7 +64,7 @@ impl Report {
             println!("All {} hold. ({:.1} s)", self.rows, took.as_secs_f32());
             println!(
                 "\nThis is about what user space can do with the memory. The kernel can read it, and so\n\
-                 can the program of a machine that is given it: who may open /dev/kvm and holds the\n\
+                 can the program of a machine that is given it: who may make machines and holds the\n\
                  descriptor can start one. README.md has the threat model."
             );
             return Ok(());
