@@ -63,7 +63,7 @@ fi
 [ -z "${MINUTES-}" ] || append+=" minutes=$MINUTES"
 case $list in
 bench | bench-instructions | bench-native)
-	memory=4G
+	memory=6G
 	append+=" limit=3600 bench=\"${BENCH-}\""
 	;;
 pressure)

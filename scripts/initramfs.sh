@@ -85,7 +85,7 @@ pack_tools() {
 	echo "rmem bench \$bench" > "$files/lists/bench"
 	echo "rmem bench --instructions --rounds 3 \$bench" > "$files/lists/bench-instructions"
 	echo "rmem bench --native \$bench" > "$files/lists/bench-native"
-	echo "rmem bench --mib 16 --touch 16 --bindings 64 --slots 128 --rounds 1" > "$files/lists/bench-smoke"
+	echo "rmem bench --mib 16 --teardown 16 --touch 16 --bindings 64 --slots 128 --rounds 1" > "$files/lists/bench-smoke"
 }
 
 pack() {

@@ -128,8 +128,8 @@ fn measure(group: &Group, options: &Options, log: &mut Log) -> Result<(), Failur
         return Ok(());
     }
     let mut experiment: Box<dyn Experiment> = match group.id {
-        GroupId::Files if options.native => Box::new(files::Files::new(None, scale.mib)?),
-        GroupId::Files => Box::new(files::Files::new(Some(&Hypervisor::open()?), scale.mib)?),
+        GroupId::Files if options.native => Box::new(files::Files::new(None, scale)?),
+        GroupId::Files => Box::new(files::Files::new(Some(&Hypervisor::open()?), scale)?),
         GroupId::Lookup => Box::new(lookup::Lookup::new()?),
         GroupId::Touch => Box::new(touch::Touch::new(Hypervisor::open()?, scale.touch)),
         GroupId::Slots => Box::new(slots::Slots::new(&Hypervisor::open()?, scale)?),
@@ -180,14 +180,15 @@ impl Log {
         self.push(work, self.clock, value);
     }
 
-    /// Whether this run is the one that counts. No clock changes what there is to count.
-    fn counts(&self) -> bool {
+    /// Whether this is the run by the clock, which alone counts what no clock changes, and does
+    /// what takes too long in others.
+    fn by_clock(&self) -> bool {
         self.clock == Unit::Nanoseconds
     }
 
     /// How often something happened, or how large it is.
     fn count(&mut self, work: &str, times: u64) {
-        if self.counts() {
+        if self.by_clock() {
             self.push(work, Unit::Count, times);
         }
     }

@@ -47,7 +47,7 @@ impl Experiment for Bindings {
         }
         // Of fewer, one could not tell what each of them takes.
         match subject.parse() {
-            Ok(count) if count >= SOME_BINDINGS && log.counts() => log.count(
+            Ok(count) if count >= SOME_BINDINGS && log.by_clock() => log.count(
                 "binding-bytes",
                 kernel_memory::of_one(count, || Bound::new(count))?,
             ),

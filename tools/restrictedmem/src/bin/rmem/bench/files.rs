@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use kvm_ioctls::VmFd;
 
 use super::memory::{Kind, load, punch, reserve};
+use super::plan::Scale;
 use super::{Experiment, Log, MIB, PAGE, kernel_memory, per};
 use crate::Failure;
 use crate::demo::machine::Hypervisor;
@@ -28,17 +29,20 @@ pub struct Files {
     /// The machine that each `guest_memfd` belongs to, where there are machines.
     vm: Option<VmFd>,
     len: u64,
+    /// The size of one that is only closed.
+    large_len: u64,
     /// What is loaded.
     image: Vec<u8>,
 }
 
 impl Files {
-    /// For files of so many MiB.
-    pub fn new(hypervisor: Option<&Hypervisor>, mib: u64) -> Result<Self, Failure> {
+    /// For files of that size.
+    pub fn new(hypervisor: Option<&Hypervisor>, scale: &Scale) -> Result<Self, Failure> {
         Ok(Self {
             vm: hypervisor.map(Hypervisor::machine).transpose()?,
-            len: mib * MIB,
-            image: vec![0xa5; usize::try_from(mib.min(LOAD_MIB) * MIB).unwrap_or(0)],
+            len: scale.mib * MIB,
+            large_len: scale.teardown * MIB,
+            image: vec![0xa5; usize::try_from(scale.mib.min(LOAD_MIB) * MIB).unwrap_or(0)],
         })
     }
 
@@ -91,6 +95,15 @@ impl Files {
         )))
     }
 
+    fn teardown(&self, kind: Kind) -> Result<Duration, Failure> {
+        let file = kind.with_len(self.vm.as_ref(), self.large_len)?;
+        reserve(&file, 0, self.large_len)?;
+
+        let start = Instant::now();
+        drop(file);
+        Ok(start.elapsed())
+    }
+
     fn page_by_page(&self, kind: Kind) -> Result<Duration, Failure> {
         let len = self.len.min(PAGES_MIB * MIB);
         let file = kind.with_len(self.vm.as_ref(), len)?;
@@ -118,13 +131,16 @@ impl Experiment for Files {
     fn measure(&mut self, subject: &str, log: &mut Log) -> Result<(), Failure> {
         let kind = Kind::named(subject)?;
         log.time("create", self.create_and_close(kind)?);
-        if log.counts() {
+        if log.by_clock() {
             log.count("file-bytes", self.bytes_of_one(kind)?);
         }
         if !Kind::WITH_RANGES.contains(&kind) {
             return Ok(());
         }
         self.all_at_once(kind, log)?;
+        if log.by_clock() {
+            log.time("teardown", self.teardown(kind)?);
+        }
         log.time("punch-page", self.page_by_page(kind)?);
         if Kind::LOADABLE.contains(&kind) {
             log.time("load", self.load(kind)?);

@@ -11,6 +11,9 @@ pub struct Scale {
     /// MiB in a file that is reserved, punched and closed.
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(2..1 << 20))]
     pub mib: u64,
+    /// MiB in a file that is closed, by the clock only.
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u64).range(2..1 << 20))]
+    pub teardown: u64,
     /// MiB that a machine touches.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(2..=1024))]
     pub touch: u64,
@@ -27,11 +30,14 @@ impl Scale {
     pub fn note(&self) -> String {
         let Self {
             mib,
+            teardown,
             touch,
             bindings,
             slots,
         } = self;
-        format!("--mib {mib} --touch {touch} --bindings {bindings} --slots {slots}")
+        format!(
+            "--mib {mib} --teardown {teardown} --touch {touch} --bindings {bindings} --slots {slots}"
+        )
     }
 
     /// Numbers of bindings that are compared.
@@ -124,6 +130,8 @@ pub struct Work {
     pub what: String,
     /// Whether events are counted. Else it takes time.
     pub counts: bool,
+    /// Whether only the run by the clock does it.
+    pub by_clock: bool,
     /// Those of the subjects that can do it.
     pub subjects: Vec<String>,
 }
@@ -138,6 +146,7 @@ fn row(subjects: Vec<String>, counts: bool) -> impl Fn(&str, &str) -> Work {
         id: id.to_owned(),
         what: what.to_owned(),
         counts,
+        by_clock: counts,
         subjects: subjects.clone(),
     }
 }
@@ -180,6 +189,10 @@ fn file_works(scale: &Scale) -> Group {
             some("punch-page", "punch one page"),
             some("close", &format!("close with {mib} MiB")),
             load("load", &format!("load {} MiB", mib.min(files::LOAD_MIB))),
+            Work {
+                by_clock: true,
+                ..some("teardown", &format!("close with {} MiB", scale.teardown))
+            },
             count("file-bytes", "bytes of kernel objects for a file"),
         ],
         subjects,
@@ -204,6 +217,8 @@ fn touch_works(scale: &Scale) -> Group {
         baseline: Kind::GuestMemfd.name().into(),
         works: vec![
             time("touch", &format!("first touch of {mib} MiB")),
+            time("touch-page", "which is for each page"),
+            time("touch-gib", "and for a GiB"),
             count("touch-exits", "exits at first touch"),
             count("touch-faults", "page faults among them"),
             time("again", &format!("touch of {mib} MiB that are there")),

@@ -69,9 +69,9 @@ impl<'a> Report<'a> {
             .collect()
     }
 
-    /// Other runs leave what is counted to the one that measures time.
+    /// Other runs leave some to the one by the clock.
     fn is_left_out(&self, work: &Work) -> bool {
-        work.counts && !self.samples.has(Unit::Nanoseconds)
+        work.by_clock && !self.samples.has(Unit::Nanoseconds)
     }
 
     /// The unit of a work in the tables.
@@ -347,7 +347,7 @@ fn amount(value: f64, unit: Unit) -> String {
 mod tests {
     use super::*;
 
-    const SAMPLES: &str = "# scale: --mib 16 --touch 16 --bindings 64 --slots 128\n\
+    const SAMPLES: &str = "# scale: --mib 16 --teardown 16 --touch 16 --bindings 64 --slots 128\n\
                            reserve,restricted-large,ns,0,1000000\n\
                            reserve,guest_memfd,ns,0,64000000\n\
                            touch-exits,restricted-large,count,0,0\n";
@@ -367,7 +367,7 @@ mod tests {
 
     #[test]
     fn what_has_no_machine_misses_none() {
-        let text = "# scale: --mib 16 --touch 16 --bindings 64 --slots 128\n\
+        let text = "# scale: --mib 16 --teardown 16 --touch 16 --bindings 64 --slots 128\n\
                     reserve,restricted,native-ns,0,3000\n\
                     reserve,memfd,native-ns,0,2000\n";
         let samples = Samples::parse(text).unwrap();

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use super::machine::Machine;
 use super::memory::Kind;
-use super::{Experiment, Log, MIB};
+use super::{Experiment, Log, MIB, PAGE, per};
 use crate::Failure;
 use crate::demo::machine::Hypervisor;
+
+const GIB_IN_PAGES: u32 = 1 << 18;
 
 /// Machines with so much memory, a new one for each round.
 pub struct Touch {
@@ -31,7 +33,10 @@ impl Experiment for Touch {
         let mut machine = Machine::new(&self.hypervisor, Kind::named(subject)?, self.len)?;
         machine.plug(1)?;
         let first = touch(&mut machine)?;
+        let pages = u32::try_from(self.len / PAGE).unwrap_or(u32::MAX);
         log.time("touch", first.took);
+        log.time("touch-page", per(pages, first.took));
+        log.time("touch-gib", per(pages, first.took * GIB_IN_PAGES));
         log.count("touch-exits", first.exits);
         log.count("touch-faults", first.faults);
 
