@@ -15,7 +15,7 @@ groups := checks crate unit selftests debug arm64
 
 .PHONY: help
 help:
-	@echo '  run            boot the kernel and run the demo in it'
+	@echo '  run            boot the kernel and run the demos in it'
 	@echo '  test           all tests; closes with "N passed, N failed"'
 	@echo '  test-checks    formatting, lints, the series, rules of this repository'
 	@echo '  test-crate     the user-space crate, on the kernel of the host'
