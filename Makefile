@@ -42,6 +42,7 @@ run bench shell apply patches:
 	@$(enter) scripts/$@.sh
 
 .PHONY: soak
+soak: MINUTES := $(or $(MINUTES),30)
 soak:
 	@$(enter) scripts/test.sh soak
 

@@ -67,11 +67,30 @@ check_clippy-crate() {
 # for arguments, in __cond_acquires(0, sem); extern where the whole header has it; an
 # entry in MAINTAINERS, before there is a place upstream; what a commit fixes that says
 # syzkaller, but describes something to it.
+checkpatch=(scripts/checkpatch.pl --strict --show-types --terse -q
+	--ignore "EXPORT_SYMBOL,MACRO_ARG_REUSE,FUNCTION_ARGUMENTS,AVOID_EXTERNS,FILE_PATH_CHANGES"
+	--ignore MISSING_FIXES_TAG)
+
+# checkpatch OPTIONS FILE...: minutes for all files, so those that have passed as they are
+# are not looked at again.
 checkpatch() {
-	scripts/checkpatch.pl --strict --show-types --terse -q \
-		--ignore EXPORT_SYMBOL,MACRO_ARG_REUSE,FUNCTION_ARGUMENTS,AVOID_EXTERNS,FILE_PATH_CHANGES \
-		--ignore MISSING_FIXES_TAG "$@" |
-		sed '/^total: 0 errors, 0 warnings, 0 checks/d'
+	local command=("${checkpatch[@]}") passed=/build/checkpatch.passed file sum complaints
+	local files=() sums=()
+	# shellcheck disable=SC2206 # several words
+	command+=($1)
+	shift
+	touch $passed
+	for file; do
+		sum=$({ echo "${command[*]} $file" && cat scripts/checkpatch.pl "$file"; } | sha256sum)
+		grep -qxF "$sum" $passed || { files+=("$file") && sums+=("$sum"); }
+	done
+	[ "${#files[@]}" -ne 0 ] || return 0
+	if ! complaints=$("${command[@]}" "${files[@]}" 2>&1 | sed '/^total: 0 errors, 0 warnings, 0 checks/d') ||
+		[ -n "$complaints" ]; then
+		echo "$complaints"
+		return 1
+	fi
+	printf '%s\n' "${sums[@]}" >> $passed
 }
 
 check_checkpatch() {
@@ -80,14 +99,15 @@ check_checkpatch() {
 	checkpatch -f "${files[@]}"
 	# Their lines end and continue as no other C does.
 	kernel_files "$events"
-	checkpatch --ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT -f "${files[@]}"
+	checkpatch "--ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT -f" "${files[@]}"
 }
 
 check_checkpatch-series() {
 	rm -rf /build/checked
-	git -C "$tree" format-patch -q --no-renames -o /build/checked $base..$top -- . ":!$crate" ":!$events"
+	git -C "$tree" format-patch -q --zero-commit --no-renames -o /build/checked $base..$top -- . \
+		":!$crate" ":!$events"
 	cd "$tree"
-	checkpatch /build/checked/*
+	checkpatch "" /build/checked/*
 }
 
 check_kernel-doc() {

@@ -5,5 +5,5 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-"$scripts/prepare.sh" arm64
-printf '%s 900\n' restrictedmem kvm kunit | each "$scripts/boot-test.sh" arm64
+"$scripts/prepare.sh" arm64 >&2
+printf 'arm64 %s 900\n' restrictedmem kvm kunit
