@@ -9,6 +9,7 @@ mod consumer;
 mod files;
 #[allow(unsafe_code)]
 mod guest;
+mod holes;
 mod kernel_memory;
 mod lookup;
 mod machine;
@@ -16,6 +17,7 @@ mod memory;
 mod plan;
 mod report;
 mod samples;
+mod sharing;
 mod slots;
 #[allow(unsafe_code)]
 mod sys;
@@ -131,7 +133,9 @@ fn measure(group: &Group, options: &Options, log: &mut Log) -> Result<(), Failur
         GroupId::Files if options.native => Box::new(files::Files::new(None, scale)?),
         GroupId::Files => Box::new(files::Files::new(Some(&Hypervisor::open()?), scale)?),
         GroupId::Lookup => Box::new(lookup::Lookup::new()?),
-        GroupId::Touch => Box::new(touch::Touch::new(Hypervisor::open()?, scale.touch)),
+        GroupId::Sharing => Box::new(sharing::Sharing::new(plan::PROCESSORS.len())?),
+        GroupId::Touch => Box::new(touch::Touch::new(Hypervisor::open()?, scale)),
+        GroupId::Holes => Box::new(holes::Holes::new(Hypervisor::open()?, scale)),
         GroupId::Slots => Box::new(slots::Slots::new(&Hypervisor::open()?, scale)?),
         GroupId::Bindings => Box::new(bindings::Bindings::new(scale)?),
     };

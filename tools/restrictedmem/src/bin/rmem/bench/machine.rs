@@ -21,6 +21,8 @@ use crate::demo::sys::{HostMemory, set_slot};
 
 /// Where the measured memory is in the machine; its page tables map 1 GiB from there.
 const MEMORY: u64 = 1 << 30;
+/// How many MiB a machine has at most.
+pub const MOST_MIB: u64 = 1024;
 
 /// Page tables and code, in the first 64 KiB of the machine.
 const OURS_LEN: u64 = 0x1_0000;

@@ -3,6 +3,7 @@
 //! What is measured: groups of works, each with its subjects.
 
 use super::files;
+use super::machine::MOST_MIB;
 use super::memory::Kind;
 
 /// How much of everything.
@@ -15,7 +16,7 @@ pub struct Scale {
     #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u64).range(2..1 << 20))]
     pub teardown: u64,
     /// MiB that a machine touches.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(2..=1024))]
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(2..=MOST_MIB))]
     pub touch: u64,
     /// How many bindings are present, at most.
     #[arg(long, default_value_t = 32_000, value_parser = clap::value_parser!(u64).range(33..1 << 20))]
@@ -61,6 +62,10 @@ pub const FEW_BINDINGS: u64 = 32;
 pub const SOME_BINDINGS: u64 = 1000;
 /// The same of memory slots.
 const SOME_SLOTS: u64 = 64;
+/// Numbers of bindings with which the whole of a file is punched.
+pub const HOLE_BINDINGS: [u64; 4] = [0, 1, 64, 2000];
+/// Numbers of processors that look at the same page.
+pub const PROCESSORS: [u64; 2] = [1, 2];
 
 /// Works that are done to the same subjects, in turns.
 pub struct Group {
@@ -83,9 +88,11 @@ pub struct Group {
 pub enum GroupId {
     Files,
     Touch,
+    Holes,
     Slots,
     Bindings,
     Lookup,
+    Sharing,
 }
 
 impl GroupId {
@@ -94,9 +101,11 @@ impl GroupId {
         match self {
             GroupId::Files => "files",
             GroupId::Touch => "touch",
+            GroupId::Holes => "holes",
             GroupId::Slots => "slots",
             GroupId::Bindings => "bindings",
             GroupId::Lookup => "lookup",
+            GroupId::Sharing => "sharing",
         }
     }
 }
@@ -117,7 +126,7 @@ impl Group {
                 .map(Kind::name)
                 .contains(&subject),
             GroupId::Lookup | GroupId::Bindings => true,
-            GroupId::Touch | GroupId::Slots => false,
+            GroupId::Touch | GroupId::Holes | GroupId::Slots | GroupId::Sharing => false,
         }
     }
 }
@@ -152,12 +161,14 @@ fn row(subjects: Vec<String>, counts: bool) -> impl Fn(&str, &str) -> Work {
 }
 
 /// Everything.
-pub fn groups(scale: &Scale) -> [Group; 5] {
+pub fn groups(scale: &Scale) -> [Group; 7] {
     [
         file_works(scale),
         touch_works(scale),
+        hole_works(scale),
         slot_works(scale),
         lookup_works(),
+        sharing_works(),
         binding_works(scale),
     ]
 }
@@ -218,15 +229,61 @@ fn touch_works(scale: &Scale) -> Group {
         works: vec![
             time("touch", &format!("first touch of {mib} MiB")),
             time("touch-page", "which is for each page"),
-            time("touch-gib", "and for a GiB"),
             count("touch-exits", "exits at first touch"),
             count("touch-faults", "page faults among them"),
             time("again", &format!("touch of {mib} MiB that are there")),
             count("again-exits", "exits at that touch"),
             time("end", "end of machine and memory"),
+            Work {
+                by_clock: true,
+                ..time(
+                    "touch-large",
+                    &format!("first touch of {} MiB", scale.mib.min(MOST_MIB)),
+                )
+            },
         ],
         subjects,
     }
+}
+
+fn hole_works(scale: &Scale) -> Group {
+    let mib = scale.mib.min(MOST_MIB);
+    let subjects = names(&[Kind::Restricted, Kind::RestrictedLarge, Kind::GuestMemfd]);
+    let time = row(subjects.clone(), false);
+    let work = |id: String, what: String| Work {
+        by_clock: true,
+        ..time(&id, &what)
+    };
+    let whole = HOLE_BINDINGS.map(|bindings| {
+        let what = format!("punch {mib} MiB, {bindings} bound");
+        work(hole_work(bindings), what)
+    });
+    let page = HOLE_BINDINGS.map(|bindings| {
+        let what = format!("punch one page, {bindings} bound");
+        work(hole_page_work(bindings), what)
+    });
+    Group {
+        id: GroupId::Holes,
+        title: "Holes in memory that is bound",
+        about: "The file is reserved and in so many memory slots of a machine that does not run and \
+                has touched nothing. A large page that lies across the border of two slots comes in \
+                small ones."
+            .into(),
+        noun: "",
+        baseline: Kind::GuestMemfd.name().into(),
+        works: whole.into_iter().chain(page).collect(),
+        subjects,
+    }
+}
+
+/// The name of the work with so many bindings and one hole.
+pub fn hole_work(bindings: u64) -> String {
+    format!("hole-{bindings}")
+}
+
+/// The same with holes of one page.
+pub fn hole_page_work(bindings: u64) -> String {
+    format!("hole-page-{bindings}")
 }
 
 fn slot_works(scale: &Scale) -> Group {
@@ -282,6 +339,25 @@ fn lookup_works() -> Group {
         noun: "",
         baseline: Kind::Memfd.name().into(),
         works: vec![time("lookup", "look up a page and let go of it")],
+        subjects,
+    }
+}
+
+fn sharing_works() -> Group {
+    let subjects: Vec<String> = PROCESSORS.iter().map(u64::to_string).collect();
+    let time = row(subjects.clone(), false);
+    Group {
+        id: GroupId::Sharing,
+        title: "Processors that share a large page",
+        about: "Each gets another of its small pages through a binding of its own, over and over, \
+                at the same time."
+            .into(),
+        noun: " at once",
+        baseline: PROCESSORS[0].to_string(),
+        works: vec![Work {
+            by_clock: true,
+            ..time("lookup-at-once", "look up a page and let go of it")
+        }],
         subjects,
     }
 }

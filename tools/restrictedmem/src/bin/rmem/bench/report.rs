@@ -28,7 +28,7 @@ struct ScaleNote {
 pub struct Report<'a> {
     samples: &'a Samples,
     scale: Scale,
-    groups: [Group; 5],
+    groups: [Group; 7],
 }
 
 impl<'a> Report<'a> {

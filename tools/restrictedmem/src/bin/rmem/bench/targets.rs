@@ -103,6 +103,11 @@ pub fn all(samples: &Samples, scale: &Scale) -> Vec<Target> {
             vec![time("time", "lookup", small, memfd, 1.0)],
         ),
         target(
+            "get by two processors from one large page, against one".into(),
+            "at most 1.0",
+            vec![time("time", "lookup-at-once", "2", "1", 1.0)],
+        ),
+        target(
             format!("with {many} bindings, against {few}"),
             "at most 2",
             vec![

@@ -4,39 +4,46 @@
 
 use std::time::Duration;
 
-use super::machine::Machine;
+use super::machine::{MOST_MIB, Machine};
 use super::memory::Kind;
+use super::plan::Scale;
 use super::{Experiment, Log, MIB, PAGE, per};
 use crate::Failure;
 use crate::demo::machine::Hypervisor;
-
-const GIB_IN_PAGES: u32 = 1 << 18;
 
 /// Machines with so much memory, a new one for each round.
 pub struct Touch {
     hypervisor: Hypervisor,
     len: u64,
+    /// The size of one that only touches for the first time.
+    large_len: u64,
 }
 
 impl Touch {
-    /// For machines with so many MiB.
-    pub fn new(hypervisor: Hypervisor, mib: u64) -> Self {
+    /// For machines of that size.
+    pub fn new(hypervisor: Hypervisor, scale: &Scale) -> Self {
         Self {
             hypervisor,
-            len: mib * MIB,
+            len: scale.touch * MIB,
+            large_len: scale.mib.min(MOST_MIB) * MIB,
         }
+    }
+
+    fn machine(&self, kind: Kind, len: u64) -> Result<Machine, Failure> {
+        let mut machine = Machine::new(&self.hypervisor, kind, len)?;
+        machine.plug(1)?;
+        Ok(machine)
     }
 }
 
 impl Experiment for Touch {
     fn measure(&mut self, subject: &str, log: &mut Log) -> Result<(), Failure> {
-        let mut machine = Machine::new(&self.hypervisor, Kind::named(subject)?, self.len)?;
-        machine.plug(1)?;
+        let kind = Kind::named(subject)?;
+        let mut machine = self.machine(kind, self.len)?;
         let first = touch(&mut machine)?;
         let pages = u32::try_from(self.len / PAGE).unwrap_or(u32::MAX);
         log.time("touch", first.took);
         log.time("touch-page", per(pages, first.took));
-        log.time("touch-gib", per(pages, first.took * GIB_IN_PAGES));
         log.count("touch-exits", first.exits);
         log.count("touch-faults", first.faults);
 
@@ -47,6 +54,9 @@ impl Experiment for Touch {
         log.count("again-exits", again.exits);
 
         log.time("end", machine.end());
+        if log.by_clock() {
+            log.time("touch-large", self.machine(kind, self.large_len)?.touch()?);
+        }
         Ok(())
     }
 }
