@@ -71,6 +71,8 @@ certificates=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 config=${CARGO_HOME:-~/.cargo}/config.toml
 [ ! -e "$config" ] || bind "$config" "$cache/home/.cargo/config.toml"
 
+arm64_flags=(-C target-feature=+crt-static -C "linker=clang$llvm" -C link-arg=-fuse-ld=lld
+	-C link-arg=--target=aarch64-linux-gnu -C link-arg=--sysroot=/arm64)
 environment=(
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	LANG=C.UTF-8
@@ -81,6 +83,7 @@ environment=(
 	CARGO_TARGET_DIR=/build/cargo
 	CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static'
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="${arm64_flags[*]}"
 	PYTHONDONTWRITEBYTECODE=1
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 )

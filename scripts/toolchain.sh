@@ -62,6 +62,8 @@ make_roots() {
 	make_root "$new" --variant=minbase --include="$(chosen -v :)"
 	make_root "$new/arm64" --variant=extract --architectures=arm64 \
 		--include="$(chosen :arm64 | sed 's/:arm64//g')"
+	# Where rustc looks for it.
+	"${in_namespace[@]}" ln -s /arm64/usr/lib/rustlib/aarch64-unknown-linux-gnu "$new/usr/lib/rustlib/"
 }
 
 step toolchain "toolchain: Debian $suite in $toolchain" make_roots
