@@ -10,7 +10,6 @@
 #[cfg(target_arch = "x86_64")]
 mod bench;
 mod collapse;
-#[cfg(target_arch = "x86_64")]
 mod demo;
 mod generate;
 mod load;
@@ -147,21 +146,25 @@ fn main() -> ExitCode {
     })
 }
 
-#[cfg(target_arch = "x86_64")]
 fn run_demo(gunyah: bool) -> Result<(), Failure> {
     if gunyah {
         return demo::gunyah::run();
     }
-    demo::run()
+    run_secret_demo()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn run_secret_demo() -> Result<(), Failure> {
+    demo::secret::run()
 }
 
 #[cfg(target_arch = "x86_64")]
 fn run_peek(pid: i32, address: u64, len: u64) -> Result<(), Failure> {
-    Ok(demo::owner::trace(pid, address, len)?)
+    Ok(demo::peek::trace(pid, address, len)?)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn run_demo(_gunyah: bool) -> Result<(), Failure> {
+fn run_secret_demo() -> Result<(), Failure> {
     Err(Failure::Unavailable(
         "the machine of the demo is an x86_64 one".into(),
     ))
@@ -169,5 +172,5 @@ fn run_demo(_gunyah: bool) -> Result<(), Failure> {
 
 #[cfg(not(target_arch = "x86_64"))]
 fn run_peek(_pid: i32, _address: u64, _len: u64) -> Result<(), Failure> {
-    run_demo(false)
+    run_secret_demo()
 }

@@ -13,11 +13,11 @@ use nix::errno::Errno;
 use super::memory::Kind;
 use super::{MIB, PAGE, guest};
 use crate::Failure;
+use crate::demo::host_memory::{HostMemory, set_slot};
 use crate::demo::layout::PORT_DONE;
 use crate::demo::machine::{
     Hypervisor, MachineError, host_memory, make_private, refused, start_at,
 };
-use crate::demo::sys::{HostMemory, set_slot};
 
 /// Where the measured memory is in the machine; its page tables map 1 GiB from there.
 const MEMORY: u64 = 1 << 30;

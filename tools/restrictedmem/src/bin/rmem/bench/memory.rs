@@ -14,7 +14,7 @@ use restrictedmem::{Flags, RestrictedMemory};
 
 use super::sys;
 use crate::Failure;
-use crate::demo::sys::HostMemory;
+use crate::demo::host_memory::HostMemory;
 
 /// A kind of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

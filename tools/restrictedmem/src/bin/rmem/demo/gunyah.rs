@@ -26,8 +26,10 @@ pub fn run() -> Result<(), Failure> {
 
     println!("Memory that its owner cannot touch, and a machine of Gunyah that has it.");
     let device = Device::open()?;
-    // This command is for x86, and the hypervisor is not.
-    println!("Gunyah runs on arm64 only: what this kernel has is a model of it.\n");
+    if !cfg!(target_arch = "aarch64") {
+        println!("Gunyah runs on arm64 only: what this kernel has is a model of it.");
+    }
+    println!();
     let memory = Builder::new().len(LEN).create()?;
     let mut report = Report::new();
     let went = scenes(&mut report, &device, &memory);

@@ -12,9 +12,11 @@ use kvm_bindings::{
 use kvm_ioctls::{Cap, Kvm, VcpuExit, VcpuFd, VmFd};
 use nix::errno::Errno;
 
+use super::guest;
+use super::host_memory::{HostMemory, set_slot};
 use super::layout::*;
-use super::sys::{HostMemory, set_slot};
-use super::{Digest, guest};
+use super::search::Digest;
+use crate::Failure;
 
 /// What `kvm-bindings` has no name for yet.
 const KVM_CAP_RESTRICTEDMEM: std::ffi::c_ulong = 252;
@@ -36,6 +38,15 @@ pub enum MachineError {
     /// The program of the machine did something that it should not.
     #[error("the machine went astray: {0}")]
     Astray(String),
+}
+
+impl From<MachineError> for Failure {
+    fn from(error: MachineError) -> Self {
+        match error {
+            MachineError::Unavailable(sentence) => Failure::Unavailable(sentence),
+            other => Failure::Broken(other.to_string()),
+        }
+    }
 }
 
 type Result<T> = std::result::Result<T, MachineError>;

@@ -35,6 +35,7 @@ impl Report {
     }
 
     /// Says something more.
+    #[cfg(target_arch = "x86_64")]
     pub fn say(&mut self, text: &str) {
         println!("   {text}");
     }
