@@ -8,12 +8,14 @@ set -euo pipefail
 kernel=/build/$1
 selftests=$tree/tools/testing/selftests
 arch=x86_64
+triple=x86_64-unknown-linux-gnu
 compiler=clang$llvm
 root=
 user=/build/user			# built user space, the same for every kernel of x86_64
 kvm_list=kvm_tests.list
 if [ "$1" = arm64 ]; then
 	arch=arm64
+	triple=aarch64-unknown-linux-gnu
 	root=/arm64
 	user=/build/user-arm64
 	kvm_list=kvm_tests_arm64.list
@@ -60,8 +62,8 @@ make_ltp() {
 
 build_tools() {
 	cd "$repo/tools/restrictedmem"
-	cargo build --release --locked
-	cargo test --no-run --locked --test system_call --test subcommands --message-format=json |
+	cargo build --release --locked --target $triple
+	cargo test --no-run --locked --target $triple --test system_call --test subcommands --message-format=json |
 		sed -n 's/.*"executable":"\([^"]*\/deps\/[^"]*\)".*/\1/p' > "$user/crate-tests"
 }
 
@@ -74,12 +76,13 @@ add() {
 # The crate's command and tests, and the lists that run them.
 pack_tools() {
 	local program
-	add /build/cargo/x86_64-unknown-linux-gnu/release/rmem bin
+	add /build/cargo/$triple/release/rmem bin
 	while read -r program; do
 		add "$program" tests
 		mv "$files/tests/${program##*/}" "$files/tests/$(basename "${program%-*}")"
 	done < "$user/crate-tests"
 	printf './%s --include-ignored\n' system_call subcommands > "$files/lists/crate"
+	[ "$arch" = x86_64 ] || return 0
 	printf 'rmem demo%s\n' "" " --gunyah" > "$files/lists/demo"
 	# What is asked for comes with the kernel's command line.
 	echo "rmem bench \$bench" > "$files/lists/bench"
@@ -97,7 +100,7 @@ pack() {
 	sed -n 's/\.o$/.ko/p' "$kernel/modules.order" | while read -r program; do
 		add "$kernel/$program" lib/modules
 	done
-	[ "$arch" != x86_64 ] || pack_tools
+	pack_tools
 
 	# One list of commands for each kind of boot.
 	commands pressure_tests.list > "$files/lists/pressure"
@@ -137,6 +140,6 @@ step headers "headers for user space" user_headers
 step selftests "build selftests: restrictedmem" make_in restrictedmem USERCFLAGS=-Werror
 step ltp "build the tests for LTP" make_ltp
 step kvm-tests "build selftests: kvm" build_kvm
-[ "$arch" != x86_64 ] || step tools "build tools/restrictedmem" build_tools
+step tools "build tools/restrictedmem" build_tools
 step "initramfs-$1" "pack the initramfs" pack
 stamp "$kernel/packed" "$inputs"
