@@ -30,7 +30,8 @@ fn probe_agrees_with_the_library() {
 
 #[test]
 fn demo_says_what_is_missing() {
-    for arguments in [["demo"].as_slice(), &["demo", "--gunyah"]] {
+    let linux = ["demo", "--linux=/no-such-file", "--initramfs=/no-such-file"];
+    for arguments in [["demo"].as_slice(), &["demo", "--gunyah"], &linux] {
         let output = rmem(arguments);
         let stderr = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {
@@ -84,6 +85,9 @@ fn wrong_usage_is_told_from_failure() {
         &["punch", "--pid=1", "--offset=0", "--length=4K"],
         &["load", "--pid=1", "--fd=0"],
         &["stat", "--fd=0"],
+        &["demo", "--linux=Image"],
+        &["demo", "--initramfs=initramfs"],
+        &["demo", "--gunyah", "--linux=Image", "--initramfs=initramfs"],
         &["stat", "--watch=0"],
     ] {
         assert_eq!(rmem(arguments).status.code(), Some(2), "{arguments:?}");

@@ -75,11 +75,7 @@ enum Command {
     /// not seen.
     Stat(stat::Options),
     /// Run a machine from restricted memory and try to get at what it keeps there.
-    Demo {
-        /// Make a machine of the Gunyah hypervisor instead, or of the kernel's model of it.
-        #[arg(long)]
-        gunyah: bool,
-    },
+    Demo(demo::Options),
     /// Measure restricted memory beside guest_memfd and memfds.
     #[cfg(target_arch = "x86_64")]
     Bench(bench::Options),
@@ -129,7 +125,7 @@ fn main() -> ExitCode {
         Command::Punch(target) => punch::run(&target),
         Command::Collapse(target) => collapse::run(&target),
         Command::Stat(options) => stat::run(&options),
-        Command::Demo { gunyah } => run_demo(gunyah),
+        Command::Demo(options) => demo::run(&options),
         #[cfg(target_arch = "x86_64")]
         Command::Bench(options) => bench::run(&options),
         Command::Peek { pid, address, len } => run_peek(pid, address, len),
@@ -146,31 +142,12 @@ fn main() -> ExitCode {
     })
 }
 
-fn run_demo(gunyah: bool) -> Result<(), Failure> {
-    if gunyah {
-        return demo::gunyah::run();
-    }
-    run_secret_demo()
-}
-
-#[cfg(target_arch = "x86_64")]
-fn run_secret_demo() -> Result<(), Failure> {
-    demo::secret::run()
-}
-
 #[cfg(target_arch = "x86_64")]
 fn run_peek(pid: i32, address: u64, len: u64) -> Result<(), Failure> {
     Ok(demo::peek::trace(pid, address, len)?)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn run_secret_demo() -> Result<(), Failure> {
-    Err(Failure::Unavailable(
-        "the machine of the demo is an x86_64 one".into(),
-    ))
-}
-
-#[cfg(not(target_arch = "x86_64"))]
 fn run_peek(_pid: i32, _address: u64, _len: u64) -> Result<(), Failure> {
-    run_secret_demo()
+    Err(demo::not_here("x86_64"))
 }

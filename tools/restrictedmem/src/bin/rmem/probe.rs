@@ -2,7 +2,9 @@
 
 //! `rmem probe`: what this kernel has.
 
-use restrictedmem::{Flags, RestrictedMemory, SYSCALL_NUMBER};
+use std::os::fd::AsFd;
+
+use restrictedmem::{Builder, Flags, RestrictedMemory, SYSCALL_NUMBER};
 
 use crate::Failure;
 use crate::table::Table;
@@ -37,23 +39,43 @@ fn yes_or_no(answer: bool, yes: &str) -> String {
 /// Whether a machine takes restricted memory, found out by giving some to one.
 #[cfg(target_arch = "x86_64")]
 fn machine() -> String {
-    use std::os::fd::AsFd;
-
     use crate::demo::layout::PRIVATE_LEN;
     use crate::demo::machine::{Hypervisor, Machine};
 
     let try_it = || -> Result<(), Failure> {
-        let memory = restrictedmem::Builder::new().len(PRIVATE_LEN).create()?;
+        let memory = Builder::new().len(PRIVATE_LEN).create()?;
         Machine::new(&Hypervisor::open()?, memory.as_fd())?;
         Ok(())
     };
-    match try_it() {
-        Ok(()) => "yes, as the private memory of software-protected machines".into(),
-        Err(failure) => format!("no: {failure}"),
-    }
+    answer(
+        try_it(),
+        "yes, as the private memory of software-protected machines",
+    )
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+/// As above. Here machines have no private memory.
+#[cfg(target_arch = "aarch64")]
+fn machine() -> String {
+    use crate::demo::linux::board::MEMORY_LEN;
+    use crate::demo::linux::machine::Machine;
+
+    let try_it = || -> Result<(), Failure> {
+        let memory = Builder::new().len(MEMORY_LEN).create()?;
+        Machine::new(memory.as_fd())?;
+        Ok(())
+    };
+    answer(try_it(), "yes, as the memory of machines")
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn machine() -> String {
     "not asked on this architecture".into()
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn answer(tried: Result<(), Failure>, yes: &str) -> String {
+    match tried {
+        Ok(()) => yes.into(),
+        Err(failure) => format!("no: {failure}"),
+    }
 }

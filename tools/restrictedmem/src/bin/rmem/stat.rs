@@ -2,7 +2,7 @@
 
 //! `rmem stat`: how much memory restricted files have, and who holds them.
 
-mod fdinfo;
+pub mod fdinfo;
 mod scan;
 mod show;
 

@@ -14,10 +14,9 @@ use super::memory::Kind;
 use super::{MIB, PAGE, guest};
 use crate::Failure;
 use crate::demo::host_memory::{HostMemory, set_slot};
+use crate::demo::kvm::{MachineError, refused};
 use crate::demo::layout::PORT_DONE;
-use crate::demo::machine::{
-    Hypervisor, MachineError, host_memory, make_private, refused, start_at,
-};
+use crate::demo::machine::{Hypervisor, host_memory, make_private, start_at};
 
 /// Where the measured memory is in the machine; its page tables map 1 GiB from there.
 const MEMORY: u64 = 1 << 30;

@@ -10,7 +10,7 @@ use kvm_ioctls::VmFd;
 use nix::errno::Errno;
 use nix::libc;
 
-use crate::demo::machine::{MachineError, refused};
+use crate::demo::kvm::{MachineError, refused};
 
 /// A `guest_memfd` of that size for a machine.
 pub fn guest_memfd(vm: &VmFd, size: u64) -> Result<OwnedFd, MachineError> {

@@ -9,55 +9,14 @@ use kvm_bindings::{
     KVM_MEMORY_ATTRIBUTE_PRIVATE, KVM_X86_SW_PROTECTED_VM, kvm_memory_attributes, kvm_regs,
     kvm_segment, kvm_userspace_memory_region2,
 };
-use kvm_ioctls::{Cap, Kvm, VcpuExit, VcpuFd, VmFd};
+use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 use nix::errno::Errno;
 
 use super::guest;
 use super::host_memory::{HostMemory, set_slot};
+use super::kvm::{self, MachineError, Result, refused};
 use super::layout::*;
 use super::search::Digest;
-use crate::Failure;
-
-/// What `kvm-bindings` has no name for yet.
-const KVM_CAP_RESTRICTEDMEM: std::ffi::c_ulong = 252;
-
-/// What went wrong with a machine.
-#[derive(Debug, thiserror::Error)]
-pub enum MachineError {
-    /// KVM is not here or has not what is needed.
-    #[error("{0}")]
-    Unavailable(String),
-    /// KVM refused something.
-    #[error("KVM cannot {what}: {errno:?}, {}", .errno.desc())]
-    Refused {
-        /// What it was asked for.
-        what: &'static str,
-        /// Its answer.
-        errno: Errno,
-    },
-    /// The program of the machine did something that it should not.
-    #[error("the machine went astray: {0}")]
-    Astray(String),
-}
-
-impl From<MachineError> for Failure {
-    fn from(error: MachineError) -> Self {
-        match error {
-            MachineError::Unavailable(sentence) => Failure::Unavailable(sentence),
-            other => Failure::Broken(other.to_string()),
-        }
-    }
-}
-
-type Result<T> = std::result::Result<T, MachineError>;
-
-/// Turns an error of an ioctl into one of ours.
-pub fn refused(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> MachineError {
-    move |error| MachineError::Refused {
-        what,
-        errno: Errno::from_raw(error.errno()),
-    }
-}
 
 /// KVM on a processor that can run machines with private memory.
 pub struct Hypervisor {
@@ -68,30 +27,16 @@ pub struct Hypervisor {
 impl Hypervisor {
     /// Opens `/dev/kvm` and looks whether it has what is needed.
     pub fn open() -> Result<Self> {
-        let unavailable = |sentence: String| Err(MachineError::Unavailable(sentence));
-        let kvm = match Kvm::new() {
-            Ok(kvm) => kvm,
-            Err(error) => {
-                let errno = Errno::from_raw(error.errno());
-                return unavailable(format!(
-                    "/dev/kvm cannot be opened: {errno:?}, {}",
-                    errno.desc()
-                ));
-            }
-        };
+        let kvm = kvm::open()?;
         let types = kvm.check_extension_raw(KVM_CAP_VM_TYPES.into());
-        if types & (1 << KVM_X86_SW_PROTECTED_VM) == 0 || !kvm.check_extension(Cap::UserMemory2) {
-            return unavailable(
+        if types & (1 << KVM_X86_SW_PROTECTED_VM) == 0 {
+            return Err(MachineError::Unavailable(
                 "KVM here has no software-protected machines, which have private memory \
                  (CONFIG_KVM_SW_PROTECTED_VM, and a processor with nested paging)"
                     .into(),
-            );
+            ));
         }
-        if kvm.check_extension_raw(KVM_CAP_RESTRICTEDMEM) == 0 {
-            return unavailable(
-                "KVM here does not take restricted memory (CONFIG_KVM_RESTRICTEDMEM)".into(),
-            );
-        }
+        kvm::takes_restricted_memory(&kvm)?;
         let cpuid = kvm
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
             .map_err(refused("say which features a processor may have"))?;

@@ -35,7 +35,6 @@ impl Report {
     }
 
     /// Says something more.
-    #[cfg(target_arch = "x86_64")]
     pub fn say(&mut self, text: &str) {
         println!("   {text}");
     }

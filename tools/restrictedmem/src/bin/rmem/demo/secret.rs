@@ -3,18 +3,18 @@
 //! `rmem demo`: a machine computes in memory that its owner cannot touch.
 
 use std::os::fd::AsFd;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use restrictedmem::{Builder, RestrictedMemory};
 
+use super::kvm::MachineError;
 use super::layout::{FIELD, FIELD_LEN, LATE_FIELD, PAGE, PRIVATE, PRIVATE_LEN, SECRET};
-use super::machine::{Hypervisor, Machine, MachineError};
+use super::machine::{Hypervisor, Machine};
 use super::peek::PEEKS;
 use super::report::Report;
 use super::search::{self, Digest, digest_of};
-use super::{errno_name, try_descriptor};
+use super::{errno_name, lose_patience_after, try_descriptor};
 use crate::Failure;
 use crate::size::kib;
 
@@ -37,14 +37,7 @@ struct Demo<'a> {
 /// Runs the demo. `Ok` if everything holds.
 pub fn run() -> Result<(), Failure> {
     let begin = Instant::now();
-    thread::spawn(|| {
-        thread::sleep(PATIENCE);
-        eprintln!(
-            "rmem demo: nothing for {} s, something hangs",
-            PATIENCE.as_secs()
-        );
-        std::process::exit(1);
-    });
+    lose_patience_after(PATIENCE);
 
     println!("Memory that its owner cannot touch, and a machine that runs from it.\n");
     let memory = Builder::new().len(PRIVATE_LEN).create()?;
