@@ -58,8 +58,11 @@ check_clippy() {
 }
 
 check_clippy-crate() {
+	local target
 	cd "$repo/$crate"
-	cargo clippy -q --locked --all-targets -- -D warnings
+	for target in x86_64 aarch64; do
+		cargo clippy -q --locked --all-targets --target $target-unknown-linux-gnu -- -D warnings
+	done
 }
 
 # Not asked: exports that follow their function, which is in Rust; iterators that
@@ -118,7 +121,7 @@ check_kernel-doc() {
 
 check_shellcheck() {
 	cd "$repo"
-	files '*.sh' .ci/run scripts/init
+	files '*.sh' .ci/run scripts/init scripts/demo-init
 	shellcheck -x "${files[@]}"
 }
 

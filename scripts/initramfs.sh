@@ -13,12 +13,14 @@ compiler=clang$llvm
 root=
 user=/build/user			# built user space, the same for every kernel of x86_64
 kvm_list=kvm_tests.list
+crate_tests=(--test system_call --test subcommands)
 if [ "$1" = arm64 ]; then
 	arch=arm64
 	triple=aarch64-unknown-linux-gnu
 	root=/arm64
 	user=/build/user-arm64
 	kvm_list=kvm_tests_arm64.list
+	crate_tests+=(--bin rmem)	# what is of arm64 alone cannot be tested elsewhere
 	compiler+=" --target=aarch64-linux-gnu --sysroot=$root -fuse-ld=lld -Wno-unused-command-line-argument"
 fi
 files=$kernel/initramfs			# what gets packed
@@ -63,7 +65,7 @@ make_ltp() {
 build_tools() {
 	cd "$repo/tools/restrictedmem"
 	cargo build --release --locked --target $triple
-	cargo test --no-run --locked --target $triple --test system_call --test subcommands --message-format=json |
+	cargo test --no-run --locked --target $triple "${crate_tests[@]}" --message-format=json |
 		sed -n 's/.*"executable":"\([^"]*\/deps\/[^"]*\)".*/\1/p' > "$user/crate-tests"
 }
 
@@ -75,20 +77,41 @@ add() {
 
 # The crate's command and tests, and the lists that run them.
 pack_tools() {
-	local program
+	local program name
 	add /build/cargo/$triple/release/rmem bin
 	while read -r program; do
+		name=$(basename "${program%-*}")
 		add "$program" tests
-		mv "$files/tests/${program##*/}" "$files/tests/$(basename "${program%-*}")"
+		mv "$files/tests/${program##*/}" "$files/tests/$name"
+		echo "./$name --include-ignored" >> "$files/lists/crate"
 	done < "$user/crate-tests"
-	printf './%s --include-ignored\n' system_call subcommands > "$files/lists/crate"
-	[ "$arch" = x86_64 ] || return 0
+	if [ "$arch" = arm64 ]; then
+		echo "rmem demo --linux /linux/Image --initramfs /linux/initramfs.cpio" > "$files/lists/demo"
+		pack_linux
+		return
+	fi
 	printf 'rmem demo%s\n' "" " --gunyah" > "$files/lists/demo"
 	# What is asked for comes with the kernel's command line.
 	echo "rmem bench \$bench" > "$files/lists/bench"
 	echo "rmem bench --instructions --rounds 3 \$bench" > "$files/lists/bench-instructions"
 	echo "rmem bench --native \$bench" > "$files/lists/bench-native"
 	echo "rmem bench --mib 16 --teardown 16 --touch 16 --bindings 64 --slots 128 --rounds 1" > "$files/lists/bench-smoke"
+}
+
+# pack_in FOLDER FILE: all of a folder as an initramfs.
+pack_in() {
+	(cd "$1" && find . | sort | cpio --quiet -o -H newc -R 0:0 --reproducible) > "$2"
+}
+
+# A Linux for the machine of the demo: the same kernel, and a very short user space.
+pack_linux() {
+	local small=$kernel/demo-initramfs
+	rm -rf "$small"
+	mkdir -p "$small"/{bin,proc} "$files/linux"
+	cp "$scripts/demo-init" "$small/init"
+	cp "$root/usr/bin/busybox" "$small/bin/"
+	pack_in "$small" "$files/linux/initramfs.cpio"
+	cp "$kernel/arch/arm64/boot/Image" "$files/linux/"
 }
 
 pack() {
@@ -130,11 +153,11 @@ pack() {
 		echo "$command" > "$files/lists/splat-$number"
 	done
 
-	(cd "$files" && find . | sort | cpio --quiet -o -H newc -R 0:0 --reproducible) > "$kernel/initramfs.cpio.tmp"
+	pack_in "$files" "$kernel/initramfs.cpio.tmp"
 	mv "$kernel/initramfs.cpio.tmp" "$kernel/initramfs.cpio"
 }
 
-inputs=$(git -C "$tree" rev-parse "HEAD^{tree}"; cat "$0" "$scripts/init" "$kernel/built" | sha256sum)
+inputs=$(git -C "$tree" rev-parse "HEAD^{tree}"; cat "$0" "$scripts/init" "$scripts/demo-init" "$kernel/built" | sha256sum)
 fresh "$kernel/packed" "$inputs" && exit
 step headers "headers for user space" user_headers
 step selftests "build selftests: restrictedmem" make_in restrictedmem USERCFLAGS=-Werror
