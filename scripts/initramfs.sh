@@ -85,6 +85,7 @@ pack_tools() {
 		mv "$files/tests/${program##*/}" "$files/tests/$name"
 		echo "./$name --include-ignored" >> "$files/lists/crate"
 	done < "$user/crate-tests"
+	echo "rmem bench --mib 16 --teardown 16 --touch 16 --bindings 64 --slots 128 --rounds 1" > "$files/lists/bench-smoke"
 	if [ "$arch" = arm64 ]; then
 		echo "rmem demo --linux /linux/Image --initramfs /linux/initramfs.cpio" > "$files/lists/demo"
 		pack_linux
@@ -95,7 +96,6 @@ pack_tools() {
 	echo "rmem bench \$bench" > "$files/lists/bench"
 	echo "rmem bench --instructions --rounds 3 \$bench" > "$files/lists/bench-instructions"
 	echo "rmem bench --native \$bench" > "$files/lists/bench-native"
-	echo "rmem bench --mib 16 --teardown 16 --touch 16 --bindings 64 --slots 128 --rounds 1" > "$files/lists/bench-smoke"
 }
 
 # pack_in FOLDER FILE: all of a folder as an initramfs.

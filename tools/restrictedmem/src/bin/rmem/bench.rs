@@ -7,14 +7,16 @@ mod chart;
 #[allow(unsafe_code)]
 mod consumer;
 mod files;
-#[allow(unsafe_code)]
-mod guest;
 mod holes;
 mod kernel_memory;
 mod lookup;
 mod machine;
 mod memory;
 mod plan;
+#[cfg_attr(target_arch = "x86_64", path = "bench/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "bench/arm64.rs")]
+#[allow(unsafe_code)]
+mod processor;
 mod report;
 mod samples;
 mod sharing;
@@ -31,10 +33,10 @@ use std::time::Duration;
 use restrictedmem::{Flags, RestrictedMemory};
 
 use self::plan::{Group, GroupId, Scale};
+use self::processor::Hypervisor;
 use self::report::Report;
 use self::samples::{Sample, Samples, Unit};
 use crate::Failure;
-use crate::demo::machine::Hypervisor;
 
 /// Size of a page.
 const PAGE: u64 = 4096;
@@ -221,12 +223,15 @@ fn first_line(path: &str) -> Result<String, Failure> {
     Ok(line.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// The name of the processor, and how many there are.
+/// The name of the processor, if it tells, and how many there are.
 fn processor() -> Result<String, Failure> {
     let text = fs::read_to_string("/proc/cpuinfo")?;
-    let mut names = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let name = names.next().map_or("unknown", |(_, name)| name);
-    Ok(format!("{name}, {} of them", names.count() + 1))
+    let value = |line: &str, key: &str| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim().to_owned())
+    };
+    let name = text.lines().find_map(|line| value(line, "model name"));
+    let name = name.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let count = text.lines().filter_map(|line| value(line, "processor"));
+    Ok(format!("{name}, {} of them", count.count()))
 }

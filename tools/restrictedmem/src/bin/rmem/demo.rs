@@ -2,11 +2,13 @@
 
 //! `rmem demo`: machines that run from memory that its owner cannot touch.
 
+#[cfg(target_arch = "aarch64")]
+pub mod arm64;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod guest;
 pub mod gunyah;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[allow(unsafe_code)]
 pub mod host_memory;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

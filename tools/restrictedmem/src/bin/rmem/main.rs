@@ -7,7 +7,7 @@
 
 #![deny(unsafe_code)]
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod bench;
 mod collapse;
 mod demo;
@@ -77,7 +77,7 @@ enum Command {
     /// Run a machine from restricted memory and try to get at what it keeps there.
     Demo(demo::Options),
     /// Measure restricted memory beside guest_memfd and memfds.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     Bench(bench::Options),
     /// Write bytes of another process to standard output: the child of `demo` that traces it.
     #[command(hide = true)]
@@ -126,7 +126,7 @@ fn main() -> ExitCode {
         Command::Collapse(target) => collapse::run(&target),
         Command::Stat(options) => stat::run(&options),
         Command::Demo(options) => demo::run(&options),
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
         Command::Bench(options) => bench::run(&options),
         Command::Peek { pid, address, len } => run_peek(pid, address, len),
         Command::Completions { shell } => generate::completions(shell),

@@ -9,9 +9,9 @@ use kvm_ioctls::VmFd;
 
 use super::memory::{Kind, load, punch, reserve};
 use super::plan::Scale;
+use super::processor::Hypervisor;
 use super::{Experiment, Log, MIB, PAGE, kernel_memory, per};
 use crate::Failure;
-use crate::demo::machine::Hypervisor;
 
 /// How often a file is made and closed for one number.
 const CREATIONS: u32 = 200;

@@ -7,9 +7,9 @@ use std::time::Instant;
 use super::machine::{MOST_MIB, Machine};
 use super::memory::{Kind, punch, reserve};
 use super::plan::{HOLE_BINDINGS, Scale, hole_page_work, hole_work};
+use super::processor::Hypervisor;
 use super::{Experiment, Log, MIB, PAGE, per};
 use crate::Failure;
-use crate::demo::machine::Hypervisor;
 
 /// How many pages are punched for one number, each of another large page.
 const HOLES: u32 = 64;

@@ -6,27 +6,26 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
-use kvm_bindings::{KVM_MEM_GUEST_MEMFD, kvm_regs, kvm_userspace_memory_region2};
+use kvm_bindings::{KVM_MEM_GUEST_MEMFD, kvm_userspace_memory_region2};
 use kvm_ioctls::{VcpuExit, VcpuFd, VmFd};
 use nix::errno::Errno;
 
 use super::memory::Kind;
-use super::{MIB, PAGE, guest};
+use super::processor::{self, Hypervisor};
+use super::{MIB, PAGE};
 use crate::Failure;
-use crate::demo::host_memory::{HostMemory, set_slot};
+use crate::demo::host_memory::{HostMemory, host_memory, set_slot};
 use crate::demo::kvm::{MachineError, refused};
-use crate::demo::layout::PORT_DONE;
-use crate::demo::machine::{Hypervisor, host_memory, make_private, start_at};
+#[cfg(target_arch = "x86_64")]
+use crate::demo::machine::make_private;
 
-/// Where the measured memory is in the machine; its page tables map 1 GiB from there.
-const MEMORY: u64 = 1 << 30;
+/// Where the measured memory is in the machine, of which there is 1 GiB at most.
+pub const MEMORY: u64 = 1 << 30;
 /// How many MiB a machine has at most.
 pub const MOST_MIB: u64 = 1024;
 
-/// Page tables and code, in the first 64 KiB of the machine.
+/// What the processor starts with, in the first 64 KiB of the machine.
 const OURS_LEN: u64 = 0x1_0000;
-const TABLES: u64 = 0x1000;
-const CODE: u64 = 0x5000;
 
 /// Size and alignment of a large page.
 const LARGE: u64 = 2 * MIB;
@@ -53,6 +52,7 @@ impl Machine {
         let view = match kind {
             Kind::Memfd => HostMemory::of_file(file.as_fd(), len).map_err(std::io::Error::from)?,
             _ => {
+                #[cfg(target_arch = "x86_64")]
                 make_private(&vm, MEMORY, len)?;
                 // More, to begin at a multiple of a large page.
                 host_memory(len + LARGE)?
@@ -65,7 +65,7 @@ impl Machine {
             ..Default::default()
         };
         set_slot(&vm, slot, &ours).map_err(refused("take shared memory"))?;
-        fill(&ours);
+        processor::fill(&ours);
         Ok(Self {
             vcpu: hypervisor.processor(&vm)?,
             vm,
@@ -116,29 +116,14 @@ impl Machine {
 
     /// Has it write to every page of its memory.
     pub fn touch(&mut self) -> Result<Duration, Failure> {
-        start_at(&self.vcpu, CODE, TABLES)?;
-        let regs = kvm_regs {
-            rip: CODE,
-            rflags: 2,
-            rdi: MEMORY,
-            rcx: self.len / PAGE,
-            rdx: PAGE,
-            ..Default::default()
-        };
-        self.vcpu
-            .set_regs(&regs)
-            .map_err(refused("set the registers"))?;
-
+        processor::start(&self.vcpu, MEMORY, self.len / PAGE)?;
         let start = Instant::now();
         self.run()?;
         let took = start.elapsed();
 
-        let regs = self
-            .vcpu
-            .get_regs()
-            .map_err(refused("read the registers"))?;
-        if regs.rdi != MEMORY + self.len {
-            let sentence = format!("it stopped at {:#x}", regs.rdi);
+        let reached = processor::reached(&self.vcpu)?;
+        if reached != MEMORY + self.len {
+            let sentence = format!("it stopped at {reached:#x}");
             return Err(MachineError::Astray(sentence).into());
         }
         Ok(took)
@@ -148,7 +133,7 @@ impl Machine {
     fn run(&mut self) -> Result<(), MachineError> {
         loop {
             match self.vcpu.run() {
-                Ok(VcpuExit::IoOut(PORT_DONE, _)) => return Ok(()),
+                Ok(exit) if processor::is_done(&exit) => return Ok(()),
                 Ok(VcpuExit::Intr) => {}
                 Ok(exit) => return Err(MachineError::Astray(format!("it left with {exit:?}"))),
                 Err(error) => match Errno::from_raw(error.errno()) {
@@ -184,24 +169,4 @@ impl Machine {
         drop((vcpu, vm, file, view, ours));
         start.elapsed()
     }
-}
-
-/// Writes page tables and code. The tables map the first 2 MiB, and 1 GiB from `MEMORY`, to
-/// themselves.
-fn fill(ours: &HostMemory) {
-    const PRESENT: u64 = 3; // and writable
-    const IS_LARGE: u64 = 0x80;
-    let [pointers, low, high] = [TABLES + 0x1000, TABLES + 0x2000, TABLES + 0x3000];
-    let write = |entry: u64, value: u64| ours.write(entry, &value.to_le_bytes());
-    write(TABLES, pointers | PRESENT);
-    write(pointers, low | PRESENT);
-    write(pointers + 8 * (MEMORY >> 30), high | PRESENT);
-    write(low, PRESENT | IS_LARGE);
-    for page in 0..512 {
-        write(
-            high + 8 * page,
-            (MEMORY + page * LARGE) | PRESENT | IS_LARGE,
-        );
-    }
-    ours.write(CODE, &guest::TOUCH_CODE);
 }

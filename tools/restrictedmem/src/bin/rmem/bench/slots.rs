@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::machine::Machine;
 use super::memory::{Kind, punch};
-use super::plan::{Scale, flushes_work, slots_work};
+use super::plan::{COUNTS_EVENTS, Scale, flushes_work, slots_work};
+use super::processor::Hypervisor;
 use super::{Experiment, Log, PAGE};
 use crate::Failure;
-use crate::demo::machine::Hypervisor;
 
 /// A machine for each kind of memory and number of slots.
 pub struct Slots {
@@ -47,7 +47,7 @@ impl Experiment for Slots {
             punch(machine.file(), 0, self.pages * PAGE)?;
             log.time(&slots_work(*slots), start.elapsed());
 
-            if *slots == self.pages {
+            if COUNTS_EVENTS && *slots == self.pages {
                 let flushes = machine.counter("remote_tlb_flush_requests")? - flushes;
                 log.count(&flushes_work(*slots), flushes);
             }

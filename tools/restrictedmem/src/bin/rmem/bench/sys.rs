@@ -12,10 +12,15 @@ use nix::libc;
 
 use crate::demo::kvm::{MachineError, refused};
 
+/// What a machine that has no private memory wants, see `KVM_CREATE_GUEST_MEMFD`: the owner could
+/// map it (1), and it belongs to the machine nevertheless (2).
+const FLAGS: u64 = if cfg!(target_arch = "aarch64") { 3 } else { 0 };
+
 /// A `guest_memfd` of that size for a machine.
 pub fn guest_memfd(vm: &VmFd, size: u64) -> Result<OwnedFd, MachineError> {
     let arguments = kvm_create_guest_memfd {
         size,
+        flags: FLAGS,
         ..Default::default()
     };
     let fd = vm

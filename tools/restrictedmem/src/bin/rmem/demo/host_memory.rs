@@ -11,6 +11,8 @@ use kvm_ioctls::VmFd;
 use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
+use super::kvm::{self, MachineError};
+
 /// Ordinary memory of this process, zeroed, that a machine may use too.
 pub struct HostMemory {
     start: NonNull<u8>,
@@ -75,6 +77,14 @@ impl Drop for HostMemory {
         // had it as a memory slot sees it go as KVM sees every unmapping.
         let _ = unsafe { munmap(self.start.cast(), self.len) };
     }
+}
+
+/// Memory of this process for a machine.
+pub fn host_memory(len: u64) -> kvm::Result<HostMemory> {
+    HostMemory::new(len).map_err(|errno| MachineError::Refused {
+        what: "have memory",
+        errno,
+    })
 }
 
 /// Gives a machine a memory slot. `userspace` is where the memory lies that the slot names in this

@@ -13,7 +13,7 @@ use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 use nix::errno::Errno;
 
 use super::guest;
-use super::host_memory::{HostMemory, set_slot};
+use super::host_memory::{HostMemory, host_memory, set_slot};
 use super::kvm::{self, MachineError, Result, refused};
 use super::layout::*;
 use super::search::Digest;
@@ -273,14 +273,6 @@ pub fn start_at(vcpu: &VcpuFd, rip: u64, cr3: u64) -> Result<()> {
         ..Default::default()
     };
     vcpu.set_regs(&regs).map_err(refused("set the registers"))
-}
-
-/// Memory of this process for a machine.
-pub fn host_memory(len: u64) -> Result<HostMemory> {
-    HostMemory::new(len).map_err(|errno| MachineError::Refused {
-        what: "have memory",
-        errno,
-    })
 }
 
 /// An offset in private memory as the argument of a command.

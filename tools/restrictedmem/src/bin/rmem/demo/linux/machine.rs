@@ -8,24 +8,20 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use kvm_bindings::{
-    KVM_ARM_VCPU_PSCI_0_2, KVM_DEV_ARM_VGIC_CTRL_INIT, KVM_DEV_ARM_VGIC_GRP_ADDR,
-    KVM_DEV_ARM_VGIC_GRP_CTRL, KVM_DEV_ARM_VGIC_GRP_NR_IRQS, KVM_MEM_GUEST_MEMFD, KVM_REG_ARM_CORE,
-    KVM_REG_ARM64, KVM_REG_SIZE_U64, KVM_SYSTEM_EVENT_SHUTDOWN, KVM_VGIC_V3_ADDR_TYPE_DIST,
-    KVM_VGIC_V3_ADDR_TYPE_REDIST, kvm_create_device, kvm_device_attr,
-    kvm_device_type_KVM_DEV_TYPE_ARM_VGIC_V3, kvm_userspace_memory_region2, kvm_vcpu_init,
+    KVM_DEV_ARM_VGIC_CTRL_INIT, KVM_DEV_ARM_VGIC_GRP_ADDR, KVM_DEV_ARM_VGIC_GRP_CTRL,
+    KVM_DEV_ARM_VGIC_GRP_NR_IRQS, KVM_MEM_GUEST_MEMFD, KVM_SYSTEM_EVENT_SHUTDOWN,
+    KVM_VGIC_V3_ADDR_TYPE_DIST, KVM_VGIC_V3_ADDR_TYPE_REDIST, kvm_create_device, kvm_device_attr,
+    kvm_device_type_KVM_DEV_TYPE_ARM_VGIC_V3, kvm_userspace_memory_region2,
 };
 use kvm_ioctls::{DeviceFd, VcpuExit, VcpuFd, VmFd};
 use nix::errno::Errno;
 
-use super::super::kvm::{self, MachineError, Result, refused};
+use super::super::arm64::{Hypervisor, PC, X0, set_registers};
+use super::super::kvm::{MachineError, Result, refused};
 use super::board::{
     DISTRIBUTOR, INTERRUPTS, MEMORY, MEMORY_LEN, REDISTRIBUTOR, SERIAL, SERIAL_LEN,
 };
 use super::console::Console;
-
-// Registers of a processor, numbered by where they are in `struct kvm_regs`, in 32-bit words.
-const X0: u64 = KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE as u64;
-const PC: u64 = X0 + 0x40;
 
 /// One machine with one processor, which runs on the calling thread only.
 pub struct Machine {
@@ -39,9 +35,8 @@ pub struct Machine {
 impl Machine {
     /// Makes a machine of which `memory` is all the memory. It does not run.
     pub fn new(memory: BorrowedFd<'_>) -> Result<Self> {
-        let kvm = kvm::open()?;
-        kvm::takes_restricted_memory(&kvm)?;
-        let vm = kvm.create_vm().map_err(refused("make a machine"))?;
+        let hypervisor = Hypervisor::open()?;
+        let vm = hypervisor.machine()?;
         let slot = kvm_userspace_memory_region2 {
             flags: KVM_MEM_GUEST_MEMFD,
             guest_phys_addr: MEMORY,
@@ -53,15 +48,9 @@ impl Machine {
         // this process at the address zero, which KVM itself would look at, and have EFAULT.
         unsafe { vm.set_user_memory_region2(slot) }.map_err(refused("take this file as memory"))?;
 
-        let vcpu = vm.create_vcpu(0).map_err(refused("make a processor"))?;
-        let mut kind = kvm_vcpu_init::default();
-        vm.get_preferred_target(&mut kind)
-            .map_err(refused("say which processor it has"))?;
-        kind.features[0] |= 1 << KVM_ARM_VCPU_PSCI_0_2;
-        vcpu.vcpu_init(&kind)
-            .map_err(refused("make a processor with PSCI"))?;
         Ok(Self {
-            vcpu,
+            // The interrupt controller wants to know all processors.
+            vcpu: hypervisor.processor(&vm)?,
             _gic: interrupt_controller(&vm)?,
             vm,
             console: Console::default(),
@@ -70,12 +59,7 @@ impl Machine {
 
     /// Has it start as the kernel wants to: at an address, with that of a device tree.
     pub fn start_at(&self, entry: u64, device_tree: u64) -> Result<()> {
-        for (register, value) in [(PC, entry), (X0, device_tree)] {
-            self.vcpu
-                .set_one_reg(register, &value.to_le_bytes())
-                .map_err(refused("set a register"))?;
-        }
-        Ok(())
+        set_registers(&self.vcpu, &[(PC, entry), (X0, device_tree)])
     }
 
     /// Lets it run until what it has said is enough: true. False if it switched itself off before.
