@@ -138,3 +138,30 @@ fn too_large() -> Failure {
         kib(MEMORY_LEN)
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_an_image_by_its_header() {
+        let mut bytes = [0; Header::LEN];
+        bytes[8..16].copy_from_slice(&0x8_0000_u64.to_le_bytes());
+        bytes[16..24].copy_from_slice(&0x90_0000_u64.to_le_bytes());
+        assert!(Header::parse(&bytes).is_none());
+        bytes[56..60].copy_from_slice(b"ARMd");
+        let header = Header::parse(&bytes).unwrap();
+        assert_eq!(
+            (header.text_offset, header.image_size),
+            (0x8_0000, 0x90_0000)
+        );
+    }
+
+    #[test]
+    fn nothing_is_beyond_all_blocks() {
+        assert_eq!(next_block(0, 1).unwrap(), BLOCK);
+        assert_eq!(next_block(BLOCK, BLOCK).unwrap(), 2 * BLOCK);
+        assert!(next_block(u64::MAX, 1).is_err());
+        assert!(next_block(BLOCK, u64::MAX - BLOCK).is_err());
+    }
+}
