@@ -221,14 +221,18 @@ check_promises() {
 # What is described to syzkaller is what the headers say, on each architecture.
 check_syzkaller() {
 	local arch kernel_arch triple
-	local page=tools/testing/syzkaller/memfd_restricted.txt
 	cd "$repo"
-	while read -r arch kernel_arch triple; do
-		make -s -C "$tree" O="/build/headers-$arch" ARCH="$kernel_arch" LLVM="$llvm" headers < /dev/null
-		scripts/syzkaller.py "$arch" $page include/uapi/linux/restrictedmem.h \
-			mm/restrictedmem/test_consumer_uapi.h > "/build/syzkaller-$arch.c"
+	# describes PAGE HEADER...
+	describes() {
+		scripts/syzkaller.py "$arch" "tools/testing/syzkaller/$1" "${@:2}" > "/build/syzkaller-$arch.c"
 		"clang$llvm" --target="$triple" -fsyntax-only -Werror -nostdinc \
 			-isystem "/build/headers-$arch/usr/include" -I . "/build/syzkaller-$arch.c"
+	}
+	while read -r arch kernel_arch triple; do
+		make -s -C "$tree" O="/build/headers-$arch" ARCH="$kernel_arch" LLVM="$llvm" headers < /dev/null
+		describes memfd_restricted.txt include/uapi/linux/restrictedmem.h \
+			mm/restrictedmem/test_consumer_uapi.h
+		describes dev_gunyah.txt include/uapi/linux/gunyah.h
 	done <<- end
 		amd64 x86_64 x86_64-linux-gnu
 		arm64 arm64 aarch64-linux-gnu

@@ -19,9 +19,9 @@ INTS = {"int8": 1, "int16": 2, "int32": 4, "int64": 8, "intptr": 8}
 DIRECTIONS = {"in", "out", "inout"}
 ATTRIBUTES = DIRECTIONS | {"ignore_return"}
 ARCHES = {"amd64", "arm64"}
-# What syzkaller's own descriptions define, with its C type. All of it is made
-# there as well.
-IMPORTED = {"fd": "int32", "fd_dir": "fd", "fd_kvmvm": "fd"}
+# What syzkaller's own descriptions define, or another one of ours, with its C type.
+# All of it is made there as well.
+IMPORTED = {"fd": "int32", "fd_dir": "fd", "fd_kvmvm": "fd", "fd_rmfd": "fd"}
 
 problems = []
 where = ""
