@@ -210,7 +210,7 @@ TEST_F_TIMEOUT(unsized, a_descriptor_that_is_guessed_is_whole, 240)
 	ASSERT_LE(0, guess.null);
 	guess.fd = guess.null + 1;
 	ASSERT_EQ(0, pthread_create(&guess.thread, NULL, guess_thread, NULL));
-	for (int i = 0; i < 20000 && __atomic_load_n(&guess.hits, __ATOMIC_RELAXED) < 200; i++) {
+	for (int i = 0; i < 20000 && __atomic_load_n(&guess.hits, __ATOMIC_RELAXED) < 50; i++) {
 		int fd = memfd_restricted(0, -1);
 
 		ASSERT_LE(guess.fd, fd);

@@ -382,7 +382,7 @@ FIXTURE_SETUP(oracle)
 	if (!have_test_consumer())
 		SKIP(return, NO_TEST_CONSUMER);
 	self->seed = number_from("ORACLE_SEED", time(NULL));
-	self->steps = number_from("ORACLE_STEPS", 2000);
+	self->steps = number_from("ORACLE_STEPS", variant->processes > 1 ? 1000 : 2000);
 }
 
 FIXTURE_TEARDOWN(oracle)

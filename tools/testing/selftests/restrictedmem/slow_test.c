@@ -14,52 +14,74 @@
 
 #define PAGES 64
 #define SLOW_MS 10000
-#define EXCL RMTEST_EXCLUSIVE
 #define SHRD RMTEST_SHARED
 
 #define HUNG "/proc/sys/kernel/hung_task_"
 
-FIXTURE(slow) {
-	int fd, a, b, id;
-	long long timeout;	/* after which the kernel calls a task hung; -1: never */
-};
-
-FIXTURE_VARIANT(slow) {
+/* What is slow: a consumer of its own for each, all of them at the same time. */
+static const struct {
 	struct rmtest_behaviour behaviour;
 	size_t counter;
 	int what;
+} kinds[] = {
+	{
+		.behaviour = { .prepare_delay_ms = SLOW_MS },
+		.counter = offsetof(struct rmtest_counters, prepares),
+		.what = CALL_PUNCH,
+	}, {
+		.behaviour = { .start_delay_ms = SLOW_MS },
+		.counter = offsetof(struct rmtest_counters, starts),
+		.what = CALL_PUNCH,
+	}, {
+		.behaviour = { .populate_delay_ms = SLOW_MS },
+		.counter = offsetof(struct rmtest_counters, populates),
+		.what = CALL_GET,
+	},
 };
 
-FIXTURE_VARIANT_ADD(slow, prepare) {
-	.behaviour = { .prepare_delay_ms = SLOW_MS },
-	.counter = offsetof(struct rmtest_counters, prepares),
-	.what = CALL_PUNCH,
+#define WAITING 3
+
+struct kind {
+	int fd, consumer;
+	struct rm_call slow, waiting[WAITING];
 };
 
-FIXTURE_VARIANT_ADD(slow, start) {
-	.behaviour = { .start_delay_ms = SLOW_MS },
-	.counter = offsetof(struct rmtest_counters, starts),
-	.what = CALL_PUNCH,
-};
-
-FIXTURE_VARIANT_ADD(slow, populate) {
-	.behaviour = { .populate_delay_ms = SLOW_MS },
-	.counter = offsetof(struct rmtest_counters, populates),
-	.what = CALL_GET,
+FIXTURE(slow) {
+	int other;
+	struct kind kinds[ARRAY_SIZE(kinds)];
+	long long timeout;	/* after which the kernel calls a task hung; -1: never */
 };
 
 FIXTURE_SETUP(slow)
 {
 	if (!have_test_consumer())
 		SKIP(return, NO_TEST_CONSUMER);
-	self->a = new_consumer();
-	ASSERT_LE(0, self->a);
-	self->b = new_consumer();
-	ASSERT_LE(0, self->b);
-	self->fd = new_sized_file(PAGES * page_size());
-	ASSERT_LE(0, self->fd);
-	self->id = rm_bind(self->a, self->fd, 0, 8, SHRD);
-	ASSERT_LT(0, self->id);
+	self->other = new_consumer();
+	ASSERT_LE(0, self->other);
+	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct kind *kind = &self->kinds[i];
+		int id;
+
+		kind->consumer = new_consumer();
+		ASSERT_LE(0, kind->consumer);
+		kind->fd = new_sized_file(PAGES * page_size());
+		ASSERT_LE(0, kind->fd);
+		id = rm_bind(kind->consumer, kind->fd, 0, 8, SHRD);
+		ASSERT_LT(0, id);
+		kind->slow = (struct rm_call) {
+			.what = kinds[i].what, .fd = kind->fd, .end = 4,
+			.consumer = kind->consumer, .id = id,
+		};
+		kind->waiting[0] = (struct rm_call) {
+			.what = CALL_BIND, .consumer = self->other, .fd = kind->fd, .end = 8,
+		};
+		kind->waiting[1] = (struct rm_call) {
+			.what = CALL_RESERVE, .fd = kind->fd, .start = 16, .end = PAGES,
+		};
+		kind->waiting[2] = (struct rm_call) {
+			.what = CALL_PUNCH, .fd = kind->fd, .start = 8, .end = 16,
+		};
+	}
 	self->timeout = read_number(HUNG "timeout_secs");
 	if (self->timeout >= 0)
 		ASSERT_EQ(0, write_text(HUNG "timeout_secs", "2"));
@@ -73,9 +95,11 @@ FIXTURE_TEARDOWN(slow)
 		snprintf(text, sizeof(text), "%lld", self->timeout);
 		write_text(HUNG "timeout_secs", text);
 	}
-	close(self->a);
-	close(self->b);
-	close(self->fd);
+	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		close(self->kinds[i].consumer);
+		close(self->kinds[i].fd);
+	}
+	close(self->other);
 }
 
 /* All that can be done with a file, by the slow consumer and somebody else. */
@@ -100,42 +124,46 @@ static bool works(int slow, int other)
 
 TEST_F_TIMEOUT(slow, holds_up_nobody_else, 240)
 {
-	struct rm_call slow = {
-		.what = variant->what, .fd = self->fd, .end = 4,
-		.consumer = self->a, .id = self->id,
-	};
-	struct rm_call waiting[3] = {
-		{ .what = CALL_BIND, .consumer = self->b, .fd = self->fd, .end = 8 },
-		{ .what = CALL_RESERVE, .fd = self->fd, .start = 16, .end = PAGES },
-		{ .what = CALL_PUNCH, .fd = self->fd, .start = 8, .end = 16 },
-	};
 	long long hung = read_number(HUNG "detect_count");
 	struct timespec before;
 	int rounds = 0;
 
 	if (self->timeout < 0)
 		TH_LOG("this kernel does not look for tasks that hang");
-	ASSERT_EQ(0, rm_behave(self->a, variant->behaviour));
+	for (int i = 0; i < ARRAY_SIZE(kinds); i++)
+		ASSERT_EQ(0, rm_behave(self->kinds[i].consumer, kinds[i].behaviour));
 	clock_gettime(CLOCK_MONOTONIC, &before);
-	ASSERT_EQ(0, rm_call_start(&slow));
-	ASSERT_TRUE(rm_wait(self->a, variant->counter, 1));
-	for (int i = 0; i < 3; i++)
-		ASSERT_EQ(0, rm_call_start(&waiting[i]));
+	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct kind *kind = &self->kinds[i];
 
-	/* As often as fits into the time that the callback certainly takes. */
+		ASSERT_EQ(0, rm_call_start(&kind->slow));
+		ASSERT_TRUE(rm_wait(kind->consumer, kinds[i].counter, 1));
+		for (int call = 0; call < WAITING; call++)
+			ASSERT_EQ(0, rm_call_start(&kind->waiting[call]));
+	}
+
+	/* As often as fits into the time that the callbacks certainly take. */
 	for (; rm_ms_since(&before) < SLOW_MS * 9 / 10; rounds++) {
-		ASSERT_TRUE(works(self->a, self->b));
-		ASSERT_FALSE(slow.done);
-		rm_sleep_ms(20);
+		for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+			ASSERT_TRUE(works(self->kinds[i].consumer, self->other));
+			ASSERT_TRUE(!self->kinds[i].slow.done ||
+				    rm_ms_since(&before) >= SLOW_MS);
+		}
+		rm_sleep_ms(200);
 	}
 	EXPECT_LT(2, rounds)
 		TH_LOG("%d rounds", rounds);
 
-	EXPECT_NE(-1, rm_call_end(&slow));
-	EXPECT_LE(SLOW_MS, rm_ms_since(&before));
-	for (int i = 0; i < 3; i++) {
-		EXPECT_NE(-1, rm_call_end(&waiting[i]))
-			TH_LOG("call %d: %s", i, strerror(waiting[i].error));
+	for (int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct kind *kind = &self->kinds[i];
+
+		EXPECT_NE(-1, rm_call_end(&kind->slow));
+		EXPECT_LE(SLOW_MS, rm_ms_since(&before));
+		for (int call = 0; call < WAITING; call++) {
+			EXPECT_NE(-1, rm_call_end(&kind->waiting[call]))
+				TH_LOG("%d, call %d: %s", i, call,
+				       strerror(kind->waiting[call].error));
+		}
 	}
 	EXPECT_EQ(hung, read_number(HUNG "detect_count"))
 		TH_LOG("nobody hangs");
