@@ -2,10 +2,14 @@
 
 //! `rmem demo --gunyah`: a machine of another hypervisor has the memory.
 
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code)]
+mod board;
 #[allow(unsafe_code)]
 mod device;
 
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -26,14 +30,39 @@ pub fn run() -> Result<(), Failure> {
 
     println!("Memory that its owner cannot touch, and a machine of Gunyah that has it.");
     let device = Device::open()?;
-    if !cfg!(target_arch = "aarch64") {
-        println!("Gunyah runs on arm64 only: what this kernel has is a model of it.");
+    if !is_real() {
+        println!("There is no Gunyah below this kernel: what it has is a model.");
     }
     println!();
     let memory = Builder::new().len(LEN).create()?;
+    load(&memory)?;
     let mut report = Report::new();
     let went = scenes(&mut report, &device, &memory);
     report.finish(went, begin.elapsed())
+}
+
+/// Whether there is a hypervisor. The driver of the device tree's node is only there if there is.
+fn is_real() -> bool {
+    Path::new("/sys/bus/platform/drivers/gunyah").exists()
+}
+
+/// Puts into the memory what the machine is made of.
+#[cfg(target_arch = "aarch64")]
+fn load(memory: &RestrictedMemory) -> Result<(), Failure> {
+    let mut image = board::program().to_vec();
+    let tree = board::device_tree(LEN)
+        .map_err(|error| Failure::Broken(format!("the device tree: {error}")))?;
+
+    image.resize(device::DEVICE_TREE_OFFSET as usize, 0);
+    image.extend(tree);
+    image.resize(image.len().next_multiple_of(4096), 0);
+    Ok(memory.load(0, &image)?)
+}
+
+/// The model asks for neither.
+#[cfg(not(target_arch = "aarch64"))]
+fn load(_memory: &RestrictedMemory) -> Result<(), Failure> {
+    Ok(())
 }
 
 fn scenes(report: &mut Report, device: &Device, memory: &RestrictedMemory) -> Result<(), Failure> {
@@ -103,10 +132,9 @@ fn share(report: &mut Report, device: &Device, memory: &RestrictedMemory) -> Res
     Ok(())
 }
 
-/// What the program of the driver's model does, which is not ours.
+/// What our program does, and that of the driver's model.
 fn start(report: &mut Report, machine: &Machine) -> Result<(), Failure> {
-    report
-        .scene("The machine starts. Its program, which is that of a model, asks us for a number.");
+    report.scene("The machine starts. Its program asks us for a number, and says the next one.");
     let processor = machine.processor()?;
     machine.start()?;
 

@@ -13,7 +13,8 @@ use crate::Failure;
 pub const BASE: u64 = 0x8000_0000;
 /// Room for a device tree.
 const DEVICE_TREE: u64 = 64 << 10;
-const PAGE: u64 = 4096;
+/// Where it is in the memory. The program is before it.
+pub const DEVICE_TREE_OFFSET: u64 = 4096;
 
 #[repr(C)]
 pub struct Memory {
@@ -104,8 +105,8 @@ impl Machine {
     pub fn configure(&self) -> nix::Result<()> {
         let config = Config {
             image_addr: BASE,
-            image_size: PAGE,
-            dtb_addr: BASE + PAGE,
+            image_size: DEVICE_TREE_OFFSET,
+            dtb_addr: BASE + DEVICE_TREE_OFFSET,
             dtb_size: DEVICE_TREE,
             flags: 0,
         };
