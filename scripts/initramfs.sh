@@ -129,6 +129,7 @@ pack() {
 	commands pressure_tests.list > "$files/lists/pressure"
 	make_in restrictedmem -s emit_tests | sed -n 's/.*://p' | while read -r program; do
 		add "$user/restrictedmem/$program" tests
+		[ "$program" != hypervisor_test ] || continue
 		grep -qx "./$program" "$files/lists/pressure" || splat_tests | grep -qF "./$program " ||
 			echo "./$program" >> "$files/lists/restrictedmem"
 	done
@@ -148,6 +149,8 @@ pack() {
 	# What does many things at once, and what only the kernel "kcsan" has something for.
 	printf '%s\n' ./oracle_test ./storm_test ./kill_test '/kvm/restrictedmem_storm_test -s 5' \
 		./move_test ./compat_test ./security_test './frame_test -t dev_mem' > "$files/lists/races"
+	# Below another hypervisor than KVM.
+	printf '%s\n' ./machine_test ./hypervisor_test 'rmem demo --gunyah' > "$files/lists/gunyah"
 	: > "$files/lists/kunit"	# runs at boot, by itself
 	splat_tests | while IFS=$'\t' read -r number command _; do
 		echo "$command" > "$files/lists/splat-$number"

@@ -66,6 +66,7 @@ pub(crate) struct Machine {
 /// An exit that was forced, and one that the machine made.
 const FORCED: u16 = 7;
 pub(super) const BY_ITSELF: u16 = 1;
+pub(super) const SOFTWARE_ERROR: u16 = 5;
 
 impl Firmware {
     pub(super) fn handle_machine(

@@ -33,7 +33,8 @@ use crate::{
 use super::{
     machines::{
         State,
-        BY_ITSELF, //
+        BY_ITSELF,
+        SOFTWARE_ERROR, //
     },
     Answer,
     Firmware,
@@ -75,13 +76,14 @@ pub(crate) enum Processor {
     /// It sleeps.
     AsleepForEver,
     Spinning,
-    Faulty,
 }
 
 /// What a processor does next, and what is to be done for it.
 enum Next {
     Is(Processor, Registers),
     MachineOff,
+    /// The resource manager hears of it too, and ends the machine.
+    Fault,
     OtherOn,
 }
 
@@ -110,14 +112,13 @@ impl Processor {
             Self::Writing(value) => Next::Is(Self::On, [0, 5, OUTPUT, 8, value]),
             Self::Asleep | Self::AsleepForEver => Next::Is(self, WAITS),
             Self::Spinning => Next::Is(self, AGAIN),
-            Self::Faulty => Next::Is(self, FAULTS),
         }
     }
 
     fn got(value: u64) -> Next {
         match value {
             OFF => Next::MachineOff,
-            FAULT => Next::Is(Self::Faulty, FAULTS),
+            FAULT => Next::Fault,
             SLEEP => Next::Is(Self::Asleep, WAITS),
             SPIN => Next::Is(Self::Spinning, AGAIN),
             ON => Next::OtherOn,
@@ -206,6 +207,10 @@ impl Firmware {
             Next::MachineOff => {
                 self.exit(vmid, BY_ITSELF)?;
                 (Processor::Off, IS_OFF)
+            }
+            Next::Fault => {
+                self.exit(vmid, SOFTWARE_ERROR)?;
+                (Processor::Off, FAULTS)
             }
         };
         if let Some(processor) = self.processor(vmid, id) {

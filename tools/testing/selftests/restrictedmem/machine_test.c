@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Machines of the Gunyah hypervisor that have restricted memory, as a program makes
- * them. The hypervisor is the driver's model of it: memory is lent and taken back as
- * it would be, and virtual processors run a program of the model's.
+ * them. Where there is no hypervisor it is the driver's model of it: memory is lent and
+ * taken back as it would be, and virtual processors run the same program.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 
-#include <linux/gunyah.h>
 #include <linux/kvm.h>
 
 #include "../kselftest_harness.h"
@@ -30,144 +28,7 @@ int example(void);
 #undef DTB
 #undef DTB_SIZE
 
-#define DEVICE "/dev/gunyah"
-#define PAGES 64
-#define HAS 32			/* pages that a machine has: the first ones */
-#define BASE 0x80000000
-#define DTB_SIZE 0x10000
-
-/* The program of the model: reads here, and does what it reads or writes one more there. */
-#define INPUT 0x10000000
-#define OUTPUT 0x10000008
-#define OFF 0
-#define FAULT 1
-#define SLEEP 2
-#define SPIN 3
-#define ON 4
-#define SLEEP_ON 5
-
-static struct gh_vm_memory memory_of(int fd)
-{
-	struct gh_vm_memory memory = {
-		.guest_phys_addr = BASE,
-		.size = HAS * page_size(),
-		.fd = fd,
-	};
-
-	return memory;
-}
-
-static struct gh_vm_config config(void)
-{
-	struct gh_vm_config config = {
-		.image_addr = BASE,
-		.image_size = page_size(),
-		.dtb_addr = BASE + page_size(),
-		.dtb_size = DTB_SIZE,
-	};
-
-	return config;
-}
-
-static int set_memory(int vm, int fd)
-{
-	struct gh_vm_memory memory = memory_of(fd);
-
-	return ioctl(vm, GH_VM_SET_MEMORY, &memory);
-}
-
-static int configure(int vm)
-{
-	struct gh_vm_config where = config();
-
-	return ioctl(vm, GH_VM_CONFIGURE, &where);
-}
-
-/* A machine that has memory and is configured, or -1. */
-static int new_configured(int device, int fd)
-{
-	int vm = ioctl(device, GH_CREATE_VM, 0);
-
-	if (vm >= 0 && (set_memory(vm, fd) || configure(vm))) {
-		close(vm);
-		return -1;
-	}
-	return vm;
-}
-
-/* A virtual processor of a machine that runs, or -1. */
-static int new_running(int vm)
-{
-	int vcpu = ioctl(vm, GH_VM_CREATE_VCPU, 0);
-
-	if (vcpu >= 0 && ioctl(vm, GH_VM_START, 0)) {
-		close(vcpu);
-		return -1;
-	}
-	return vcpu;
-}
-
-/* Lets a processor run, which reads @value if it has begun to read. */
-static int run(int vcpu, struct gh_vcpu_run *run, uint64_t value)
-{
-	run->mmio_data = value;
-	return ioctl(vcpu, GH_VCPU_RUN, run);
-}
-
-static bool reads(const struct gh_vcpu_run *run)
-{
-	return run->exit_reason == GH_VCPU_EXIT_MMIO && !run->mmio_is_write &&
-	       run->mmio_addr == INPUT && run->mmio_len == 4;
-}
-
-static bool writes(const struct gh_vcpu_run *run, uint64_t value)
-{
-	return run->exit_reason == GH_VCPU_EXIT_MMIO && run->mmio_is_write == 1 &&
-	       run->mmio_addr == OUTPUT && run->mmio_len == 8 && run->mmio_data == value;
-}
-
-/* Who holds what of a file, as it says itself; to be freed. */
-static char *bindings_of(int fd)
-{
-	char path[64], *text, *bindings;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	text = read_text(path);
-	bindings = text ? strstr(text, "binding:") : NULL;
-	if (text)
-		memmove(text, bindings ?: "", bindings ? strlen(bindings) + 1 : 1);
-	return text;
-}
-
-/* Is the only one who holds anything of the file a machine? */
-static bool machine_has_it(int fd)
-{
-	char *text = bindings_of(fd), expected[64];
-	bool has;
-
-	snprintf(expected, sizeof(expected), "binding:\t0x0-0x%lx exclusive gunyah\n",
-		 HAS * page_size());
-	has = text && !strcmp(text, expected);
-	free(text);
-	return has;
-}
-
-static bool nobody_has_it(int fd)
-{
-	char *text = bindings_of(fd);
-	bool nobody = text && !*text;
-
-	free(text);
-	return nobody;
-}
-
-static long long lost_of(int fd)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	return read_key(path, "quarantined:");
-}
+#include "machine.h"
 
 FIXTURE(machine) {
 	int device, fd, vm;
@@ -179,7 +40,7 @@ FIXTURE_SETUP(machine)
 		SKIP(return, NO_RESTRICTEDMEM);
 	self->device = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (self->device < 0 && errno == ENOENT)
-		SKIP(return, "there is no " DEVICE);
+		SKIP(return, NO_DEVICE);
 	ASSERT_LE(0, self->device);
 	self->fd = new_sized_file(PAGES * page_size());
 	ASSERT_LE(0, self->fd);
@@ -238,17 +99,18 @@ TEST_F(machine, begins_in_its_memory)
 		const char *what;
 		uint64_t image, image_size, dtb, dtb_size, flags;
 	} configs[] = {
-		{ "flags", BASE, 1, BASE + 4096, DTB_SIZE, 1 },
-		{ "nothing to run", BASE, 0, BASE + 4096, DTB_SIZE },
-		{ "before it", BASE - 1, 1, BASE + 4096, DTB_SIZE },
-		{ "too long", BASE, size + 1, BASE + 4096, DTB_SIZE },
-		{ "round the end", BASE, UINT64_MAX, BASE + 4096, DTB_SIZE },
-		{ "a tree before it", BASE, 1, 0, DTB_SIZE },
-		{ "a tree after it", BASE, 1, BASE + size - DTB_SIZE + 1, DTB_SIZE },
-		{ "a tree without room", BASE, 1, BASE + 4096, DTB_SIZE - 1 },
+		{ "flags", BASE, 1, BASE + 4096, TREE_SIZE, 1 },
+		{ "nothing to run", BASE, 0, BASE + 4096, TREE_SIZE },
+		{ "before it", BASE - 1, 1, BASE + 4096, TREE_SIZE },
+		{ "too long", BASE, size + 1, BASE + 4096, TREE_SIZE },
+		{ "round the end", BASE, UINT64_MAX, BASE + 4096, TREE_SIZE },
+		{ "a tree before it", BASE, 1, 0, TREE_SIZE },
+		{ "a tree after it", BASE, 1, BASE + size - TREE_SIZE + 1, TREE_SIZE },
+		{ "a tree without room", BASE, 1, BASE + 4096, TREE_SIZE - 1 },
 	};
 
 	EXPECT_REFUSED(configure(self->vm), "no memory", ENXIO);
+	ASSERT_EQ(0, load_machine(self->fd));
 	ASSERT_EQ(0, set_memory(self->vm, self->fd));
 	for (unsigned int i = 0; i < ARRAY_SIZE(configs); i++) {
 		struct gh_vm_config where = {
@@ -267,6 +129,7 @@ TEST_F(machine, goes_one_step_after_the_other)
 
 	EXPECT_REFUSED(ioctl(self->vm, GH_VM_START, 0), "not configured", EBUSY);
 	EXPECT_REFUSED(ioctl(self->vm, GH_VM_CREATE_VCPU, 0), "not configured", EBUSY);
+	ASSERT_EQ(0, load_machine(self->fd));
 	ASSERT_EQ(0, set_memory(self->vm, self->fd));
 	EXPECT_REFUSED(set_memory(self->vm, self->fd), "it has memory", EEXIST);
 	ASSERT_EQ(0, configure(self->vm));
@@ -293,6 +156,7 @@ TEST_F(machine, goes_one_step_after_the_other)
 TEST_F(machine, has_its_memory_until_its_reset)
 {
 	EXPECT_EQ(0, pages_of(self->fd));
+	ASSERT_EQ(0, load_machine(self->fd));
 	ASSERT_EQ(0, set_memory(self->vm, self->fd));
 	EXPECT_TRUE(machine_has_it(self->fd));
 	EXPECT_EQ(HAS, pages_of(self->fd));
@@ -363,17 +227,18 @@ TEST_F(machine, shares_its_memory_with_no_other_hypervisor)
 	close(kvm);
 }
 
-/* What a machine is made of is what was loaded, and is there when it is gone. */
+/* What a machine does not change is what was loaded, and is there when it is gone. */
 TEST_F(machine, leaves_its_memory_as_it_was)
 {
 	char bytes[HAS * page_size()];
-	int consumer = new_consumer(), id;
+	int consumer = new_consumer(), id, from = (TREE + TREE_SIZE) / page_size();
 	long loaded;
 
 	if (consumer < 0)
 		SKIP(return, NO_TEST_CONSUMER);
 	memset(bytes, 0x5a, sizeof(bytes));
-	ASSERT_EQ(0, load_pages(self->fd, 0, HAS, bytes, &loaded));
+	ASSERT_EQ(0, load_machine(self->fd));
+	ASSERT_EQ(0, load_pages(self->fd, from, HAS, bytes, &loaded));
 	ASSERT_EQ(0, set_memory(self->vm, self->fd));
 	EXPECT_REFUSED(load_pages(self->fd, 0, HAS, bytes, &loaded), "lent", EBUSY);
 	ASSERT_EQ(0, configure(self->vm));
@@ -383,7 +248,7 @@ TEST_F(machine, leaves_its_memory_as_it_was)
 
 	id = rm_bind(consumer, self->fd, 0, HAS, RMTEST_EXCLUSIVE);
 	ASSERT_LT(0, id);
-	for (int page = 0; page < HAS; page++)
+	for (int page = from; page < HAS; page++)
 		EXPECT_EQ(0x5a, rm_look(consumer, id, page));
 	close(consumer);
 }
@@ -399,7 +264,7 @@ FIXTURE_SETUP(processor)
 		SKIP(return, NO_RESTRICTEDMEM);
 	self->device = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (self->device < 0 && errno == ENOENT)
-		SKIP(return, "there is no " DEVICE);
+		SKIP(return, NO_DEVICE);
 	ASSERT_LE(0, self->device);
 	self->fd = new_sized_file(PAGES * page_size());
 	ASSERT_LE(0, self->fd);
@@ -450,14 +315,28 @@ TEST_F(processor, turns_its_machine_off)
 		TH_LOG("it has stopped");
 }
 
+static void on_signal(int signal)
+{
+}
+
 TEST_F(processor, runs_into_a_fault)
 {
-	ASSERT_EQ(0, run(self->vcpu, &self->run, FAULT));
+	struct sigaction action = { .sa_handler = on_signal };
+
+	/* Builds that do not log do not look for a fault in a fault. */
+	sigaction(SIGALRM, &action, NULL);
+	alarm(is_real() ? 5 : 0);
+	if (run(self->vcpu, &self->run, FAULT) && errno == EINTR)
+		SKIP(return, "this build of the hypervisor lets it run for ever");
+	alarm(0);
 	EXPECT_EQ(GH_VCPU_EXIT_FAULT, self->run.exit_reason);
-	ASSERT_EQ(0, ioctl(self->vm, GH_VM_STOP, 0));
-	ASSERT_EQ(0, run(self->vcpu, &self->run, 0));
+	/* The resource manager hears of it too, but maybe after us. */
+	while (self->run.exit_reason == GH_VCPU_EXIT_FAULT)
+		ASSERT_EQ(0, run(self->vcpu, &self->run, 0));
 	EXPECT_EQ(GH_VCPU_EXIT_STATUS, self->run.exit_reason);
-	EXPECT_EQ(GH_VM_STATUS_STOPPED, self->run.status);
+	EXPECT_EQ(GH_VM_STATUS_SOFTWARE_ERROR, self->run.status);
+	EXPECT_EQ(0, ioctl(self->vm, GH_VM_STOP, 0))
+		TH_LOG("it has stopped");
 }
 
 TEST_F(processor, keeps_its_machine)
@@ -480,10 +359,6 @@ TEST_F(processor, refuses_what_makes_no_sense)
 	EXPECT_REFUSED(ioctl(self->vcpu, GH_VM_START, 0), "not a machine", ENOTTY);
 	ASSERT_EQ(0, run(self->vcpu, &self->run, 100));
 	EXPECT_TRUE(writes(&self->run, 101));
-}
-
-static void on_signal(int signal)
-{
 }
 
 static struct gh_vcpu_run *running;
@@ -602,6 +477,8 @@ TEST_F(machine, gives_back_if_it_is_killed_asleep)
 
 TEST_F(machine, is_made_as_documented)
 {
+	if (is_real())
+		SKIP(return, "the example has no device tree, which a hypervisor wants to see");
 	EXPECT_EQ(0, example());
 }
 
