@@ -3,12 +3,16 @@
 # Everything happens in a toolchain root of its own; see scripts/enter.sh.
 
 enter := scripts/enter.sh
-export KERNEL_TREE MIRROR DIR MINUTES BENCH
+export KERNEL_TREE MIRROR DIR MINUTES BENCH HYPVM
 ifneq ($(KERNEL_TREE),)
 override KERNEL_TREE := $(or $(realpath $(KERNEL_TREE)),$(error KERNEL_TREE=$(KERNEL_TREE) does not exist))
 endif
 ifneq ($(DIR),)
 override DIR := $(abspath $(DIR))
+endif
+
+ifneq ($(HYPVM),)
+override HYPVM := $(or $(realpath $(HYPVM)),$(error HYPVM=$(HYPVM) does not exist))
 endif
 
 groups := checks crate unit selftests debug arm64
@@ -25,6 +29,7 @@ help:
 	@echo '  test-arm64     unit tests and selftests on an emulated arm64'
 	@echo '  test-configs   builds with other configurations (not part of "test")'
 	@echo '  test-kcsan     storms in a kernel that looks for data races (not part of "test")'
+	@echo '  test-gunyah    machines of the hypervisor in HYPVM=FILE (not part of "test")'
 	@echo '  bench          measure beside guest_memfd and memfds: make bench [DIR=DIR]'
 	@echo '  soak           random operations and storms for MINUTES=30 (not part of "test")'
 	@echo '  shell          boot to a shell with the tools and tests in it'
@@ -49,6 +54,11 @@ soak:
 .PHONY: test
 test:
 	@$(enter) scripts/test.sh $(groups)
+
+.PHONY: test-gunyah
+test-gunyah:
+	@$(if $(HYPVM),,echo 'error: HYPVM=FILE has to name a hypervisor; see "A real hypervisor" in Documentation/virt/gunyah/index.rst.' >&2; exit 1)
+	@$(enter) scripts/test.sh gunyah
 
 tests := $(groups:%=test-%) test-configs test-kcsan
 .PHONY: $(tests)

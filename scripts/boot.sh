@@ -98,6 +98,37 @@ machine+=("${accel[@]}" -smp "$processors" -m "$memory" "${nodes[@]}"
 	-nodefaults -display none -no-reboot -kernel "/build/$kernel/$image"
 	-initrd "/build/$kernel/initramfs.cpio")
 
+# QEMU starts the hypervisor, and that starts what QEMU has put where the hypervisor
+# expects it: our kernel, and the device tree of a machine with half of the memory,
+# which is ours. In it is where QEMU would have put the initramfs, so there it has to be.
+# The hypervisor knows one processor, by its name, and no property that is newer than
+# those of this one; it wants eight of them, of which one is enough for us.
+below_gunyah() {
+	local shape=virt,virtualization=on,gic-version=3,highmem=off,its=off
+	local image=/build/arm64/arch/arm64/boot/Image initramfs=/build/arm64/initramfs.cpio
+	local tree=$logs/gunyah.dtb common size
+	common=(-smp 8 -nodefaults -display none -no-reboot)
+	append+=" maxcpus=1"
+	qemu-system-aarch64 -machine "$shape,dumpdtb=$tree" "${common[@]}" -m 1G -serial null -serial null \
+		-kernel "$image" -initrd "$initramfs" -append "$terminals $append" 2> /dev/null
+
+	# Who reads the tree has room for what is in it, not for all that QEMU has reserved.
+	word() { od -A n -t u4 --endian=big -j "$1" -N 4 "$tree" | tr -d ' '; }
+	size=$(($(word 12) + $(word 32)))
+	perl -e 'print pack "N", shift' "$size" | dd of="$tree" bs=1 seek=4 conv=notrunc status=none
+	truncate -s "$size" "$tree"
+
+	machine=(qemu-system-aarch64 -machine "$shape" -accel "tcg,thread=multi"
+		-cpu "neoverse-n2,midr=0x000f0510,cntfrq=62500000" "${common[@]}" -m 2G -kernel "$HYPVM"
+		-device "loader,file=$image,addr=0x41000000,force-raw=on"
+		-device "loader,file=$tree,addr=0x40f00000,force-raw=on"
+		-device "loader,file=$initramfs,addr=0x48000000,force-raw=on")
+	appended=()
+}
+
+appended=(-append "$terminals $append")
+[ "$list" != gunyah ] || below_gunyah
+
 if [ "$list" = shell ]; then
 	exec "${machine[@]}" -serial mon:stdio -serial null -append "$terminals $append quiet"
 fi
@@ -110,7 +141,7 @@ boot() {
 			results=ttyS1 "$append" 2> "$console"
 	else
 		timeout --foreground -k 5 "$seconds" "${machine[@]}" -serial "file:$console" \
-			-serial stdio -append "$terminals $append"
+			-serial stdio "${appended[@]}"
 	fi
 }
 

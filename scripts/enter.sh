@@ -61,6 +61,7 @@ if [ -n "${KERNEL_TREE-}" ]; then
 	bind_git "$KERNEL_TREE"
 	bind "$KERNEL_TREE" "$tree"
 fi
+[ -z "${HYPVM-}" ] || bind "$HYPVM"
 
 # The network as the host reaches it: resolver, certificates, cargo's settings.
 for file in /etc/resolv.conf /etc/hosts; do
@@ -87,7 +88,7 @@ environment=(
 	PYTHONDONTWRITEBYTECODE=1
 	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 )
-for name in http_proxy https_proxy no_proxy HTTPS_PROXY MIRROR KERNEL_TREE DIR MINUTES BENCH \
+for name in http_proxy https_proxy no_proxy HTTPS_PROXY MIRROR KERNEL_TREE DIR MINUTES BENCH HYPVM \
 		"${!CARGO_HTTP_@}" "${!CARGO_NET_@}" "${!CARGO_REGISTR@}" "${!CARGO_SOURCE_@}"; do
 	[ -z "${!name-}" ] || environment+=("$name=${!name}")
 done
