@@ -68,6 +68,54 @@ static void test_large_race(unsigned long type)
 	kvm_close(fd);
 }
 
+/* Punches a hole as soon as there is memory. */
+static void *early_punch_thread(void *arg)
+{
+	int *fd = arg;
+
+	while (!allocated(*fd))
+		usleep(50);
+	punch(*fd, 0, SZ_2M);
+	return NULL;
+}
+
+/*
+ * A vCPU that has its memory and is about to map it just when that is punched must not.
+ * Who punches comes first on the CPU of both, waits until the memory is cleared, and
+ * goes on before the vCPU does.
+ */
+static void test_late_map(unsigned long type)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	pthread_t thread;
+	cpu_set_t cpus;
+	int fd, i;
+
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	pin_self_to_any_cpu();
+	fd = new_memory(SZ_2M);
+	vm = create_vm(type, SZ_2M, &vcpu);
+	add_slot(vm, MEM_SLOT, MEM_GPA, SZ_2M, fd, 0);
+
+	for (i = 0; i < 8; i++) {
+		kvm_pthread_create(&thread, NULL, early_punch_thread, &fd);
+		TEST_ASSERT(!pthread_setschedparam(thread, SCHED_FIFO, &first),
+			    "Only root can put a thread first");
+		run_guest(vcpu, GUEST_WRITE, MEM_GPA, 1, 1000);
+		kvm_pthread_join(thread, NULL);
+
+		run_guest(vcpu, GUEST_WRITE, MEM_GPA, 1, 2000);
+		TEST_ASSERT(allocated(fd), "The guest has memory that the file has not");
+		punch(fd, 0, SZ_2M);
+	}
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+
+	kvm_vm_free(vm);
+	kvm_close(fd);
+}
+
 /* Somebody who takes memory away, again and again. */
 struct puncher {
 	int fd;
@@ -328,8 +376,10 @@ static void test_type(unsigned long type)
 		test_eintr(type);
 	test_storm(type);
 	test_kill_storm(type);
-	if (large_folios)
+	if (large_folios) {
 		test_large_race(type);
+		test_late_map(type);
+	}
 }
 
 int main(int argc, char *argv[])
