@@ -4,6 +4,8 @@
 
 #[cfg(target_arch = "aarch64")]
 pub mod arm64;
+#[cfg(target_arch = "aarch64")]
+mod device_tree;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod guest;

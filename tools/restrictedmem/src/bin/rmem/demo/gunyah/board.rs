@@ -8,6 +8,7 @@ use std::arch::global_asm;
 use vm_fdt::{FdtWriter, FdtWriterResult};
 
 use super::device::BASE;
+use crate::demo::device_tree::{GIC_HANDLE, add_gic, add_processor};
 
 /// How long the program is, padding included.
 const PROGRAM_LEN: usize = 32;
@@ -27,7 +28,6 @@ unsafe extern "C" {
 /// Registers of the interrupt controller, which the program does not use.
 const DISTRIBUTOR: [u64; 2] = [0x3fff_0000, 0x1_0000];
 const REDISTRIBUTOR: [u64; 2] = [0x3ffd_0000, 0x2_0000];
-const GIC_HANDLE: u32 = 1;
 
 /// The program.
 pub fn program() -> &'static [u8] {
@@ -69,23 +69,9 @@ pub fn device_tree(len: u64) -> FdtWriterResult<Vec<u8>> {
     let chosen = tree.begin_node("chosen")?;
     tree.end_node(chosen)?;
 
-    let processors = tree.begin_node("cpus")?;
-    tree.property_u32("#address-cells", 1)?;
-    tree.property_u32("#size-cells", 0)?;
-    let processor = tree.begin_node("cpu@0")?;
-    tree.property_string("device_type", "cpu")?;
-    tree.property_string("compatible", "arm,armv8")?;
-    tree.property_u32("reg", 0)?;
-    tree.end_node(processor)?;
-    tree.end_node(processors)?;
+    add_processor(&mut tree)?;
 
-    let gic = tree.begin_node("intc")?;
-    tree.property_string("compatible", "arm,gic-v3")?;
-    tree.property_null("interrupt-controller")?;
-    tree.property_u32("#interrupt-cells", 3)?;
-    tree.property_array_u64("reg", [DISTRIBUTOR, REDISTRIBUTOR].as_flattened())?;
-    tree.property_phandle(GIC_HANDLE)?;
-    tree.end_node(gic)?;
+    add_gic(&mut tree, "intc", [DISTRIBUTOR, REDISTRIBUTOR])?;
 
     tree.end_node(root)?;
     tree.finish()

@@ -4,6 +4,8 @@
 
 use vm_fdt::{FdtWriter, FdtWriterResult};
 
+use crate::demo::device_tree::{GIC_HANDLE, add_gic, add_processor};
+
 /// Where the memory begins ...
 pub const MEMORY: u64 = 0x4000_0000;
 /// ... and how much there is.
@@ -33,8 +35,7 @@ const LEVEL: u32 = 4;
 /// The four timers that an arm64 processor has.
 const TIMERS: [u32; 4] = [13, 14, 11, 10];
 
-const GIC_HANDLE: u32 = 1;
-const CLOCK_HANDLE: u32 = 2;
+const CLOCK_HANDLE: u32 = GIC_HANDLE + 1;
 
 /// The device tree, with the addresses of an initramfs.
 pub fn device_tree(initramfs: std::ops::Range<u64>) -> FdtWriterResult<Vec<u8>> {
@@ -56,15 +57,7 @@ pub fn device_tree(initramfs: std::ops::Range<u64>) -> FdtWriterResult<Vec<u8>> 
     tree.property_array_u64("reg", &[MEMORY, MEMORY_LEN])?;
     tree.end_node(memory)?;
 
-    let processors = tree.begin_node("cpus")?;
-    tree.property_u32("#address-cells", 1)?;
-    tree.property_u32("#size-cells", 0)?;
-    let processor = tree.begin_node("cpu@0")?;
-    tree.property_string("device_type", "cpu")?;
-    tree.property_string("compatible", "arm,armv8")?;
-    tree.property_u32("reg", 0)?;
-    tree.end_node(processor)?;
-    tree.end_node(processors)?;
+    add_processor(&mut tree)?;
 
     let firmware = tree.begin_node("psci")?;
     tree.property_string("compatible", "arm,psci-0.2")?;
@@ -78,17 +71,11 @@ pub fn device_tree(initramfs: std::ops::Range<u64>) -> FdtWriterResult<Vec<u8>> 
     tree.property_null("always-on")?;
     tree.end_node(timer)?;
 
-    let gic = tree.begin_node("interrupt-controller@8000000")?;
-    tree.property_string("compatible", "arm,gic-v3")?;
-    tree.property_null("interrupt-controller")?;
-    tree.property_u32("#interrupt-cells", 3)?;
     let registers = [
         [DISTRIBUTOR, DISTRIBUTOR_LEN],
         [REDISTRIBUTOR, REDISTRIBUTOR_LEN],
     ];
-    tree.property_array_u64("reg", registers.as_flattened())?;
-    tree.property_phandle(GIC_HANDLE)?;
-    tree.end_node(gic)?;
+    add_gic(&mut tree, "interrupt-controller@8000000", registers)?;
 
     let clock = tree.begin_node("clock")?;
     tree.property_string("compatible", "fixed-clock")?;
