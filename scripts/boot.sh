@@ -57,8 +57,7 @@ if [ "$kernel" = debug ]; then
 	movable=1024M
 	append+=" limit=900"
 elif [ "$kernel" = kcsan ]; then
-	# More than half of the memory: there it is taken first for what moves.
-	append+=" limit=900 cma=1088M"
+	append+=" limit=900"
 fi
 [ -z "${MINUTES-}" ] || append+=" minutes=$MINUTES"
 case $list in
@@ -82,6 +81,11 @@ pressure)
 restrictedmem)
 	# A live update is possible, so that it can be refused.
 	append+=" liveupdate=on kho=on kho_scratch=8M,8M,8M"
+	;;
+device)
+	# More than half of the memory is for a device: there it is taken first for what moves.
+	memory=2G
+	append+=" cma=1088M"
 	;;
 init-on-free)
 	append+=" init_on_free=1"

@@ -10,7 +10,7 @@ set -euo pipefail
 "$scripts/prepare.sh" debug >&2
 # The long ones first, for the lanes to end together.
 printf 'debug %s 1800\n' restrictedmem kvm-restrictedmem pressure
-echo debug kunit 600
+printf 'debug %s 600\n' device kunit
 splat_tests | while IFS=$'\t' read -r number _ pattern; do
 	printf 'debug %s 600 "%s"\n' "splat-$number" "$pattern"
 done

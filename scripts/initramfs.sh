@@ -144,11 +144,11 @@ pack() {
 		add "$user/kvm/$program" "kvm/$(dirname "$program")"
 	done
 	echo "/kvm/restrictedmem_test -u" > "$files/lists/kvm-shadow"
+	echo "./move_test -t not_for_a_device" > "$files/lists/device"
 	echo "./frame_test -t freed_is_cleared_if_asked" > "$files/lists/init-on-free"
 	printf '%s\n' ./oracle_test ./storm_test ./fault_test '/kvm/restrictedmem_storm_test -s 20' > "$files/lists/soak"
-	# What does many things at once, and what only the kernel "kcsan" has something for.
-	printf '%s\n' ./oracle_test ./storm_test ./kill_test '/kvm/restrictedmem_storm_test -s 5' \
-		./move_test ./compat_test ./security_test './frame_test -t dev_mem' > "$files/lists/races"
+	printf '%s\n' ./oracle_test ./storm_test ./kill_test ./machine_test '/kvm/restrictedmem_storm_test -s 5' \
+		> "$files/lists/races"
 	# Below another hypervisor than KVM.
 	printf '%s\n' ./machine_test ./hypervisor_test 'rmem demo --gunyah' > "$files/lists/gunyah"
 	: > "$files/lists/kunit"	# runs at boot, by itself
