@@ -15,7 +15,7 @@ ifneq ($(HYPVM),)
 override HYPVM := $(or $(realpath $(HYPVM)),$(error HYPVM=$(HYPVM) does not exist))
 endif
 
-groups := checks crate unit selftests debug arm64
+groups := checks crate unit selftests debug arm64 kcsan
 
 .PHONY: help
 help:
@@ -27,8 +27,8 @@ help:
 	@echo '  test-selftests selftests, KVM selftests and the demo under QEMU'
 	@echo '  test-debug     the same with KASAN, lockdep and kmemleak'
 	@echo '  test-arm64     unit tests and selftests on an emulated arm64'
+	@echo '  test-kcsan     storms in a kernel that looks for data races'
 	@echo '  test-configs   builds with other configurations (not part of "test")'
-	@echo '  test-kcsan     storms in a kernel that looks for data races (not part of "test")'
 	@echo '  test-gunyah    machines of the hypervisor in HYPVM=FILE (not part of "test")'
 	@echo '  bench          measure beside guest_memfd and memfds: make bench [DIR=DIR]'
 	@echo '  soak           random operations and storms for MINUTES=30 (not part of "test")'
@@ -60,7 +60,7 @@ test-gunyah:
 	@$(if $(HYPVM),,echo 'error: HYPVM=FILE has to name a hypervisor; see "A real hypervisor" in Documentation/virt/gunyah/index.rst.' >&2; exit 1)
 	@$(enter) scripts/test.sh gunyah
 
-tests := $(groups:%=test-%) test-configs test-kcsan
+tests := $(groups:%=test-%) test-configs
 .PHONY: $(tests)
 $(tests): test-%:
 	@$(enter) scripts/test.sh $*

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Storms, random operations and KVM in a kernel that watches C code for data races, and
-# what wants the memory of a device, programs of 32 bits or a security module.
+# Storms, random operations and KVM in a kernel for x86_64 that watches C code for data
+# races.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

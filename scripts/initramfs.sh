@@ -147,7 +147,9 @@ pack() {
 	echo "./move_test -t not_for_a_device" > "$files/lists/device"
 	echo "./frame_test -t freed_is_cleared_if_asked" > "$files/lists/init-on-free"
 	printf '%s\n' ./oracle_test ./storm_test ./fault_test '/kvm/restrictedmem_storm_test -s 20' > "$files/lists/soak"
-	printf '%s\n' ./oracle_test ./storm_test ./kill_test ./machine_test '/kvm/restrictedmem_storm_test -s 5' \
+	# Callbacks of one file wait for each other, so there have to be several.
+	printf '%s\n' ./oracle_test ./storm_test ./kill_test ./machine_test \
+		'sh -c "/kvm/restrictedmem_storm_test -s 3 & /kvm/restrictedmem_storm_test -s 3 && wait $!"' \
 		> "$files/lists/races"
 	# Below another hypervisor than KVM.
 	printf '%s\n' ./machine_test ./hypervisor_test 'rmem demo --gunyah' > "$files/lists/gunyah"

@@ -22,7 +22,7 @@ trap 'rm -rf "$parts"' EXIT
 : > "$parts/rest"
 
 "llvm-nm$llvm" --defined-only --format=just-symbols /build/kcsan/mm/restrictedmem/*.o \
-	/build/kcsan/virt/kvm/restrictedmem.o | sort -u > "$parts/ours"
+	/build/kcsan/drivers/virt/gunyah/*.o /build/kcsan/virt/kvm/restrictedmem.o | sort -u > "$parts/ours"
 
 # One file for each report, one for the rest, and the titles of those that do not count.
 tr -d '\r' < "$2" | awk -v parts="$parts" -v known="$known" '

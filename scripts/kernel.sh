@@ -16,7 +16,7 @@ case $name in
 x86_64) fragments=("$configs/x86_64.config") targets=(bzImage modules) steps=1350 ;;
 debug) fragments=("$configs/x86_64.config" "$configs/debug.config" "$unit" "$gunyah") targets=(bzImage modules) steps=1650 ;;
 arm64) fragments=("$configs/arm64.config" "$unit" "$gunyah") targets=(Image modules) steps=1450 arch=arm64 ;;
-kcsan) fragments=("$configs/x86_64.config" "$configs/kcsan.config") targets=(bzImage modules) steps=1700 ;;
+kcsan) fragments=("$configs/kcsan.config") targets=(bzImage modules) steps=1550 ;;
 uml | native)
 	# User-mode Linux uses the large code model, for which clang has data sections of its
 	# own. Its linker script does not know them, so lockdep takes static data for dynamic.
