@@ -100,7 +100,8 @@ struct restrictedmem_page {
  * One operation calls each of the invalidate callbacks once per consumer, over
  * however many bindings its range reaches; restrictedmem_for_each_span() lists
  * them. Consumers are called in the order of their first binding in the range,
- * and for @invalidate_abort and @invalidate_end in reverse.
+ * and for @invalidate_abort and @invalidate_end in reverse, whether or not any of
+ * the range is present.
  */
 struct restrictedmem_ops {
 	/** @owner: Module that is pinned by every binding. */
