@@ -204,6 +204,66 @@ TEST_F(charge, what_became_present_meanwhile_outlives_a_failure)
 	close(toucher.consumer);
 }
 
+/* Binds all of the file, for a consumer that is not in the cgroup. */
+static int bind_all(int consumer, int fd)
+{
+	return rm_bind(consumer, fd, 0, SIZE / page_size(), RMTEST_SHARED);
+}
+
+TEST_F(charge, the_creator_pays_whoever_touches_first)
+{
+	int consumer, id;
+
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	consumer = new_consumer();
+	id = bind_all(consumer, self->fd);
+	ASSERT_LT(0, id);
+	EXPECT_GT(SLACK, charged(self->cgroup))
+		TH_LOG("a binding is no memory");
+	ASSERT_LT(0, rm_get_range(consumer, id, 0, 32 * MIB / page_size()));
+	EXPECT_LE(32 * MIB, charged(self->cgroup));
+	EXPECT_GT(32 * MIB + SLACK, charged(self->cgroup));
+	close(consumer);
+}
+
+TEST_F(charge, at_the_limit_a_get_ends)
+{
+	const long filled = MIB / page_size(), wanted = 48 * MIB / page_size();
+	int consumer, id, wrong = 0;
+	long there;
+
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	consumer = new_consumer();
+	id = bind_all(consumer, self->fd);
+	ASSERT_LT(0, id);
+	ASSERT_EQ(0, rm_fill(consumer, id, 0, filled, 0x5c));
+
+	limit(self->cgroup, 16 * MIB);
+	EXPECT_REFUSED(rm_get_range(consumer, id, 0, wanted),
+		       "more than the creator may have", ENOMEM);
+	there = pages_of(self->fd);
+	EXPECT_LT(filled, there)
+		TH_LOG("what was got before the limit stays");
+	EXPECT_GE(16 * MIB / page_size(), there);
+	EXPECT_EQ(0, kills(self->cgroup));
+	EXPECT_EQ(0, waitpid(self->creator, NULL, WNOHANG))
+		TH_LOG("the creator is alive");
+
+	ASSERT_EQ(0, set_in(self->cgroup, "memory.max", "max"));
+	EXPECT_ALLOWED(rm_get_range(consumer, id, 0, wanted), "there is no limit any more");
+	EXPECT_EQ(wanted, pages_of(self->fd));
+	for (int i = 0; i < filled; i++)
+		wrong += rm_look(consumer, id, i) != 0x5c;
+	EXPECT_EQ(0, wrong);
+	EXPECT_EQ(wanted, rm_counters(consumer).populates)
+		TH_LOG("once for each page, whatever failed");
+	EXPECT_EQ(0, rm_counters(consumer).starts)
+		TH_LOG("nothing went, so nobody is told so");
+	close(consumer);
+}
+
 TEST_F(charge, the_creator_pays_whoever_loads)
 {
 	int zeroes = memfd_create("zeroes", 0);
