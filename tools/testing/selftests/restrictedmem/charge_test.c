@@ -264,6 +264,24 @@ TEST_F(charge, at_the_limit_a_get_ends)
 	close(consumer);
 }
 
+TEST_F(charge, what_is_lost_is_not_paid_for)
+{
+	const long lost = 8 * MIB / page_size();
+	int consumer, id;
+
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	consumer = new_consumer();
+	id = bind_all(consumer, self->fd);
+	ASSERT_LT(0, id);
+	ASSERT_LT(0, rm_get_range(consumer, id, 0, lost));
+	ASSERT_LE(8 * MIB, charged(self->cgroup));
+	ASSERT_EQ(lost, rm_quarantine(consumer, id, 0, lost));
+	EXPECT_GT(SLACK, charged(self->cgroup))
+		TH_LOG("nobody has a use for it any more");
+	close(consumer);
+}
+
 TEST_F(charge, the_creator_pays_whoever_loads)
 {
 	int zeroes = memfd_create("zeroes", 0);

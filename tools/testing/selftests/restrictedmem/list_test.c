@@ -126,6 +126,18 @@ TEST_F(list, has_a_file_that_only_a_consumer_holds)
 	EXPECT_TRUE(gone(self->ino));
 }
 
+TEST_F(list, forgets_a_file_whose_memory_is_lost)
+{
+	int id = rm_bind(self->a, self->fd, 0, 8, SHRD);
+
+	ASSERT_LT(0, rm_get_range(self->a, id, 0, 8));
+	ASSERT_EQ(3, rm_quarantine(self->a, id, 2, 5));
+	ASSERT_EQ(0, rm_unbind(self->a, id));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_TRUE(gone(self->ino));
+}
+
 TEST_F(list, tells_what_a_file_has)
 {
 	int id = rm_bind(self->a, self->fd, 0, 8, SHRD);
