@@ -47,20 +47,27 @@ static void limit(const char *cgroup, long bytes)
 	set_in(cgroup, "memory.swap.max", "0");
 }
 
+/* The exit status of a child, or 256. */
+static int exit_of(pid_t child)
+{
+	int status;
+
+	if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+		return 256;
+	return WEXITSTATUS(status);
+}
+
 /* Have a new process of the cgroup reserve memory: its exit status, or 256. */
 static int reserve_inside(const char *cgroup, int fd, long len)
 {
 	pid_t child = fork();
-	int status;
 
 	if (!child) {
 		if (set_in(cgroup, "cgroup.procs", "0"))
 			_exit(255);
 		_exit(fallocate(fd, RESERVE, 0, len) ? errno : 0);
 	}
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return 256;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
+	return exit_of(child);
 }
 
 FIXTURE_SETUP(charge)
@@ -400,6 +407,19 @@ FIXTURE_TEARDOWN_PARENT(memlock)
 	write_text(MEMLOCK, "0");
 }
 
+/* Have a process of a user set the size: its errno, or 256. */
+static int set_size_as(uid_t user, int fd, off_t size)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		if (setresuid(user, user, user))
+			_exit(255);
+		_exit(ftruncate(fd, size) ? errno : 0);
+	}
+	return exit_of(child);
+}
+
 TEST_F(memlock, counts_where_the_administrator_says_so)
 {
 	int one = memfd_restricted(0, -1), other = memfd_restricted(0, -1);
@@ -424,19 +444,32 @@ TEST_F(memlock, counts_where_the_administrator_says_so)
 TEST_F(memlock, is_given_back_to_whoever_set_the_size)
 {
 	int one = memfd_restricted(0, -1), other = memfd_restricted(0, -1);
-	pid_t child = fork();
-	int status;
 
-	if (!child)
-		_exit(become_nobody() || ftruncate(one, 8 * MIB));
-	ASSERT_EQ(child, waitpid(child, &status, 0));
-	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, set_size_as(NOBODY, one, 8 * MIB));
 	EXPECT_EQ(8 * MIB, size_of(one));
 
 	/* Root has the last descriptor. */
 	EXPECT_EQ(0, close(one));
 	ASSERT_EQ(0, become_nobody());
 	EXPECT_ALLOWED(ftruncate(other, 8 * MIB), "nothing of nobody's is left");
+}
+
+TEST_F(memlock, is_one_limit_for_all_processes_of_a_user)
+{
+	int one = memfd_restricted(0, -1), other = memfd_restricted(0, -1);
+	int third = memfd_restricted(0, -1);
+
+	ASSERT_LE(0, third);
+	EXPECT_EQ(0, set_size_as(NOBODY, one, 6 * MIB));
+	EXPECT_EQ(ENOMEM, set_size_as(NOBODY, other, 4 * MIB))
+		TH_LOG("another process of the same user");
+	EXPECT_EQ(0, set_size_as(NOBODY - 1, other, 4 * MIB))
+		TH_LOG("a process of another user");
+	EXPECT_EQ(ENOMEM, set_size_as(NOBODY - 1, third, 6 * MIB))
+		TH_LOG("who has a limit, too");
+	EXPECT_EQ(0, close(one));
+	EXPECT_EQ(0, set_size_as(NOBODY, third, 8 * MIB))
+		TH_LOG("what somebody else has is not the first one's");
 }
 
 TEST_F(memlock, does_not_limit_the_privileged)
