@@ -480,9 +480,15 @@ TEST_F(memlock, does_not_limit_the_privileged)
 	EXPECT_EQ(SIZE, size_of(fd));
 }
 
+/* All that has been promised to anybody, in kB. */
+static long long committed(void)
+{
+	return read_key("/proc/meminfo", "Committed_AS:");
+}
+
 TEST(a_size_is_no_promise_of_memory)
 {
-	long long before = read_key("/proc/meminfo", "Committed_AS:");
+	long long before = committed();
 	int fd;
 
 	if (!have_restrictedmem())
@@ -490,7 +496,88 @@ TEST(a_size_is_no_promise_of_memory)
 	fd = new_sized_file(1L << 40);
 	ASSERT_LE(0, fd);
 	/* In kB: a tenth of a TiB is far above what else may happen. */
-	EXPECT_GT(before + 100 * MIB, read_key("/proc/meminfo", "Committed_AS:"));
+	EXPECT_GT(before + 100 * MIB, committed());
+}
+
+#define OVERCOMMIT "/proc/sys/vm/overcommit_memory"
+#define OVERCOMMIT_RATIO "/proc/sys/vm/overcommit_ratio"
+
+/* No more is promised than there is: vm.overcommit_memory is 2. */
+FIXTURE(strict) {
+	char policy[8], ratio[8];	/* before */
+	long left;			/* kB */
+};
+
+FIXTURE_SETUP(strict)
+{
+	const long long all = read_key("/proc/meminfo", "MemTotal:");
+	char ratio[8];
+
+	if (access(OVERCOMMIT, W_OK))
+		SKIP(return, "cannot write " OVERCOMMIT);
+	if (!have_restrictedmem())
+		SKIP(return, NO_RESTRICTEDMEM);
+	snprintf(self->policy, sizeof(self->policy), "%lld", read_number(OVERCOMMIT));
+	snprintf(self->ratio, sizeof(self->ratio), "%lld", read_number(OVERCOMMIT_RATIO));
+	/* A few percent of the memory are left: soon reached, and enough for others. */
+	snprintf(ratio, sizeof(ratio), "%lld", committed() * 100 / all + 5);
+	ASSERT_EQ(0, write_text(OVERCOMMIT_RATIO, ratio));
+	self->left = read_key("/proc/meminfo", "CommitLimit:") - committed();
+	ASSERT_LT(32 * MIB / 1024, self->left);
+	ASSERT_EQ(0, write_text(OVERCOMMIT, "2"));
+}
+
+/* In the parent: whatever became of the test, others come after it. */
+FIXTURE_TEARDOWN_PARENT(strict)
+{
+	write_text(OVERCOMMIT, self->policy);
+	write_text(OVERCOMMIT_RATIO, self->ratio);
+}
+
+/* Have somebody without privilege, to whom no more is left, reserve: its errno. */
+static int reserve_as_nobody(int fd, long pages)
+{
+	pid_t child = fork();
+
+	if (!child) {
+		if (become_nobody())
+			_exit(255);
+		_exit(reserve(fd, 0, pages) ? errno : 0);
+	}
+	return exit_of(child);
+}
+
+TEST_F(strict, memory_counts_while_it_is_there)
+{
+	const long quarter = self->left / 4 * 1024 / page_size();
+	long long before = committed();
+	int fd = new_sized_file(1L << 40);
+
+	ASSERT_LE(0, fd)
+		TH_LOG("a size is no promise");
+	EXPECT_EQ(0, reserve_as_nobody(fd, quarter));
+	EXPECT_EQ(quarter, pages_of(fd));
+	EXPECT_LE(before + self->left / 4 - SLACK / 1024, committed())
+		TH_LOG("memory is");
+	ASSERT_EQ(0, punch(fd, 0, quarter / 2));
+	EXPECT_GT(before + self->left / 8 + SLACK / 1024, committed());
+	ASSERT_EQ(0, close(fd));
+	EXPECT_GT(before + SLACK / 1024, committed());
+}
+
+TEST_F(strict, beyond_the_limit_a_reservation_fails)
+{
+	const long too_much = 2 * self->left * 1024 / page_size();
+	long long before = committed();
+	int fd = new_sized_file(1L << 40);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(ENOSPC, reserve_as_nobody(fd, too_much));
+	EXPECT_EQ(0, pages_of(fd))
+		TH_LOG("exactly what the call added is gone");
+	EXPECT_GT(before + SLACK / 1024, committed());
+	EXPECT_EQ(0, reserve_as_nobody(fd, too_much / 8))
+		TH_LOG("as much as there is");
 }
 
 TEST_HARNESS_MAIN
