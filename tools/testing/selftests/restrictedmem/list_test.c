@@ -138,6 +138,59 @@ TEST_F(list, forgets_a_file_whose_memory_is_lost)
 	EXPECT_TRUE(gone(self->ino));
 }
 
+static struct {
+	pthread_barrier_t barrier;
+	int fd, consumer, id;
+} race;
+
+static void *race_unbind(void *arg)
+{
+	pthread_barrier_wait(&race.barrier);
+	return (void *)(long)(rm_unbind(race.consumer, race.id) ? errno : 0);
+}
+
+/* By the very descriptor that is being closed: the last to use the file may be this. */
+static void *race_punch(void *arg)
+{
+	pthread_barrier_wait(&race.barrier);
+	return (void *)(long)(punch(race.fd, 0, PAGES) ? errno : 0);
+}
+
+TEST_F_TIMEOUT(list, forgets_a_file_of_which_all_let_go_at_once, 120)
+{
+	int late = 0;
+
+	race.consumer = self->a;
+	ASSERT_EQ(0, pthread_barrier_init(&race.barrier, NULL, 3));
+	for (int i = 0; i < 300; i++) {
+		void *unbound, *punched;
+		unsigned long long ino;
+		pthread_t threads[2];
+
+		race.fd = new_sized_file(PAGES * page_size());
+		ino = number_of(race.fd);
+		ASSERT_NE(0, ino);
+		race.id = rm_bind(race.consumer, race.fd, 0, 8, SHRD);
+		ASSERT_LT(0, rm_get_range(race.consumer, race.id, 0, 8));
+		ASSERT_EQ(0, pthread_create(&threads[0], NULL, race_unbind, NULL));
+		ASSERT_EQ(0, pthread_create(&threads[1], NULL, race_punch, NULL));
+		pthread_barrier_wait(&race.barrier);
+		ASSERT_EQ(0, close(race.fd));
+		ASSERT_EQ(0, pthread_join(threads[0], &unbound));
+		ASSERT_EQ(0, pthread_join(threads[1], &punched));
+		ASSERT_EQ(0, (long)unbound);
+		if ((long)punched) {
+			ASSERT_EQ(EBADF, (long)punched);
+			late++;
+		}
+		ASSERT_TRUE(gone(ino))
+			TH_LOG("round %d", i);
+	}
+	EXPECT_EQ(0, rm_counters(self->a).bindings);
+	EXPECT_EQ(rm_counters(self->a).starts, rm_counters(self->a).ends);
+	TH_LOG("%d holes were too late", late);
+}
+
 TEST_F(list, tells_what_a_file_has)
 {
 	int id = rm_bind(self->a, self->fd, 0, 8, SHRD);
