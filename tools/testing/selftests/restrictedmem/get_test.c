@@ -254,6 +254,61 @@ TEST_F(get, two_first_touches_at_once)
 	EXPECT_EQ(1, rm_counters(self->a).populates);
 }
 
+/* Who touches a page at the same time as the main thread. */
+struct racer {
+	pthread_barrier_t barrier;
+	int consumer, id;
+	uint64_t rounds, failed;
+};
+
+/* The 16 pages of the binding, one after the other, and again. */
+static uint64_t page_of_round(uint64_t round)
+{
+	return 8 + round % 16;
+}
+
+static void *touch_each(void *arg)
+{
+	struct racer *racer = arg;
+
+	for (uint64_t i = 0; i < racer->rounds; i++) {
+		pthread_barrier_wait(&racer->barrier);
+		racer->failed += rm_get(racer->consumer, racer->id, page_of_round(i)) < 0;
+		pthread_barrier_wait(&racer->barrier);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(get, zeroes_nothing_that_somebody_has, 120)
+{
+	struct racer racer = { .consumer = self->b, .rounds = 320 };
+	pthread_t thread;
+	int wrong = 0;
+
+	racer.id = rm_bind(self->b, self->fd, 8, 24, SHRD);
+	ASSERT_LT(0, racer.id);
+	/* Long enough for the other one to come and wait, whoever is the first. */
+	BEHAVE(self->a, .populate_delay_ms = 1);
+	ASSERT_EQ(0, pthread_barrier_init(&racer.barrier, NULL, 2));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, touch_each, &racer));
+	for (uint64_t i = 0; i < racer.rounds; i++) {
+		uint64_t page = page_of_round(i);
+
+		if (page == 8)
+			ASSERT_EQ(0, punch(self->fd, 0, PAGES));
+		pthread_barrier_wait(&racer.barrier);
+		EXPECT_EQ(0, rm_fill(self->a, self->id, page, page + 1, 0x77));
+		pthread_barrier_wait(&racer.barrier);
+		wrong += rm_look(self->b, racer.id, page) != 0x77;
+	}
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, racer.failed);
+	EXPECT_EQ(0, wrong)
+		TH_LOG("what one has written is not zeroed for the other");
+	EXPECT_EQ(racer.rounds, rm_counters(self->a).populates);
+	EXPECT_EQ(racer.rounds, rm_counters(self->b).populates);
+}
+
 TEST_F(get, waits_for_an_invalidation)
 {
 	struct rm_call hole = { .what = CALL_PUNCH, .fd = self->fd, .start = 8, .end = 12 };
