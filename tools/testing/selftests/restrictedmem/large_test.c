@@ -429,6 +429,28 @@ TEST_F(large, a_memory_error_in_one_that_is_referenced)
 	EXPECT_EQ(1, rm_put_all(self->a));
 }
 
+TEST_F(large, who_is_refused_keeps_no_reference)
+{
+	long pfn = rm_get(self->a, self->id, LARGE);
+
+	if (access(INJECT, W_OK))
+		SKIP(return, "there is no " INJECT);
+	/* In one piece, so that a reference to any page of it is in the way. */
+	ASSERT_LT(0, rm_keep(self->a, self->id, LARGE));
+	poison(pfn + 100);
+	ASSERT_TRUE(rm_wait_for(self->a, ends, 1));
+	for (int i = 0; i < 8; i++) {
+		EXPECT_REFUSED(rm_get(self->a, self->id, LARGE + 100), "the page",
+			       EHWPOISON);
+		EXPECT_REFUSED(rm_get_range(self->a, self->id, LARGE, 2 * LARGE),
+			       "a range with it", EHWPOISON);
+	}
+	EXPECT_REFUSED(punch(self->fd, LARGE + 8, LARGE + 16), "there is one", EAGAIN);
+	ASSERT_EQ(1, rm_put_all(self->a));
+	EXPECT_ALLOWED(punch(self->fd, LARGE + 8, LARGE + 16), "there is none");
+	EXPECT_EQ(LARGE - 8, pages_of(self->fd));
+}
+
 TEST_F(large, memory_with_an_error_is_not_used_again)
 {
 	long pfn = rm_get(self->a, self->id, LARGE);
