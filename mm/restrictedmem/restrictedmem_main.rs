@@ -41,6 +41,9 @@
 //! and not uptodate, and *present* if it is uptodate. It becomes present once, after it was zeroed
 //! or loaded and after every populate callback agreed; no other byte reaches a consumer.
 
+// A panic is an oops of whoever called, with locks held.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 mod bind;
 mod bindings;
 mod collapse;

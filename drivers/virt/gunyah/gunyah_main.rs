@@ -21,7 +21,7 @@
 //! | `model` | a resource manager and a hypervisor that are none; for tests |
 //! | [`ffi`] | all that is unsafe |
 //!
-//! The way to a real hypervisor was compiled and has never been gone.
+//! The way to a real hypervisor was gone to the published one only, in an emulated machine.
 //!
 //! # Locks
 //!
@@ -37,6 +37,9 @@
 //!
 //! Who hears the doorbell takes only those of [`rpc`], so whoever holds another one can wait for an
 //! answer.
+
+// A panic is an oops of whoever called, with locks held.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod bell;
 mod call;
