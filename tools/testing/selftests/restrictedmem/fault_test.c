@@ -5,7 +5,10 @@
  * That nothing is lost on the way is for kmemleak to say.
  */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/statfs.h>
 
 #include "../kselftest_harness.h"
 
@@ -161,6 +164,29 @@ static int op_unbind(struct scene *scene)
 	return rm_unbind(scene->a, scene->id);
 }
 
+/*
+ * The operation, one of whose allocations fails: the n-th. Was there such a one? -1: it
+ * cannot be said.
+ */
+static int fail_nth(int nth, int (*operation)(struct scene *scene), struct scene *scene,
+		    int *ret, int *error)
+{
+	int fail = open(FAIL_NTH, O_RDWR), failed = -1;
+	char number[16], left[16] = {};
+
+	if (fail < 0)
+		return -1;
+	snprintf(number, sizeof(number), "%d", nth);
+	if (write(fail, number, strlen(number)) == (ssize_t)strlen(number)) {
+		*ret = operation(scene);
+		*error = errno;
+		if (pread(fail, left, sizeof(left) - 1, 0) > 0 && pwrite(fail, "0", 1, 0) == 1)
+			failed = !atoi(left);
+	}
+	close(fail);
+	return failed;
+}
+
 FIXTURE(fault) {
 };
 
@@ -278,25 +304,17 @@ TEST_F_TIMEOUT(fault, at_each_allocation, 280)
 	int allocations = 0, failures = 0, spared = 0, passes = 0, nth;
 
 	for (nth = 1; nth < MAX_NTH; nth++) {
-		int fail = open(FAIL_NTH, O_RDWR), ret, error;
 		struct rmtest_counters before, after;
-		char number[16], left[16] = {};
+		int ret, error, failed;
 		struct scene scene;
 		long pages;
 
-		ASSERT_LE(0, fail);
 		ASSERT_EQ(0, set_scene(&scene, variant->flags));
 		before = rm_counters(scene.b);
 		pages = pages_of(scene.fd);
 
-		snprintf(number, sizeof(number), "%d", nth);
-		ASSERT_EQ(strlen(number), write(fail, number, strlen(number)));
-		ret = variant->operation(&scene);
-		error = errno;
-		ASSERT_LT(0, pread(fail, left, sizeof(left) - 1, 0));
-		ASSERT_EQ(1, pwrite(fail, "0", 1, 0));
-		close(fail);
-
+		failed = fail_nth(nth, variant->operation, &scene, &ret, &error);
+		ASSERT_LE(0, failed);
 		if (ret < 0) {
 			ASSERT_TRUE(error_in(error, ENOMEM, variant->also, 0))
 				TH_LOG("allocation %d: %s", nth, strerror(error));
@@ -313,13 +331,13 @@ TEST_F_TIMEOUT(fault, at_each_allocation, 280)
 			failures++;
 			ASSERT_LE(0, variant->operation(&scene))
 				TH_LOG("after allocation %d failed: %s", nth, strerror(errno));
-		} else if (atoi(left) == 0) {
+		} else if (failed) {
 			spared++;
 		}
 		if (scene.result >= 0 && variant->operation != op_bind)
 			close(scene.result);
 		clear_scene(&scene);
-		if (atoi(left) == 0) {
+		if (failed) {
 			allocations++;
 			continue;
 		}
@@ -336,6 +354,59 @@ TEST_F_TIMEOUT(fault, at_each_allocation, 280)
 	/* Without a large page there are small ones. */
 	if (!variant->must_succeed && !variant->flags)
 		EXPECT_LT(0, failures);
+}
+
+#define MOUNT "/tmp/fault_test"
+
+static long inodes_free(void)
+{
+	struct statfs st;
+
+	return statfs(MOUNT, &st) ? -1 : (long)st.f_ffree;
+}
+
+TEST(a_mount_gets_back_what_a_failure_took)
+{
+	struct scene scene = {};
+	int nth, failures = 0;
+	long before;
+
+	if (access(FAIL_NTH, W_OK) || prepare_kernel())
+		SKIP(return, "no fault injection in this kernel");
+	if (!have_restrictedmem())
+		SKIP(return, NO_RESTRICTEDMEM);
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		SKIP(return, "may not mount");
+	if (mkdir(MOUNT, 0755))
+		ASSERT_EQ(EEXIST, errno);
+	ASSERT_EQ(0, mount("fault", MOUNT, "tmpfs", 0, "nr_inodes=8"));
+	scene.mount = open(MOUNT, O_PATH | O_DIRECTORY);
+	before = inodes_free();
+	ASSERT_LT(0, before);
+
+	for (nth = 1; nth < MAX_NTH; nth++) {
+		int ret, error, failed;
+
+		failed = fail_nth(nth, op_create_from_mount, &scene, &ret, &error);
+		ASSERT_LE(0, failed);
+		if (ret < 0) {
+			ASSERT_TRUE(error_in(error, ENOMEM, ENOSPC, 0))
+				TH_LOG("allocation %d: %s", nth, strerror(error));
+			failures++;
+		} else {
+			ASSERT_EQ(before - 1, inodes_free());
+			close(ret);
+		}
+		ASSERT_EQ(before, inodes_free())
+			TH_LOG("allocation %d", nth);
+		if (!failed)
+			break;
+	}
+	ASSERT_GT(MAX_NTH, nth);
+	EXPECT_LT(0, failures);
+	close(scene.mount);
+	EXPECT_EQ(0, umount(MOUNT))
+		TH_LOG("nobody uses it any more");
 }
 
 TEST_HARNESS_MAIN
