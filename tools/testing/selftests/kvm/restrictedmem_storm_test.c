@@ -259,9 +259,36 @@ static void nop_handler(int sig)
 {
 }
 
+/* Signals that interrupt, again and again, whoever waits. */
+static timer_t start_signals(void)
+{
+	const struct itimerspec timeout = {
+		.it_value.tv_nsec = 200 * 1000 * 1000,
+		.it_interval.tv_nsec = 200 * 1000 * 1000,
+	};
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+	struct sigaction action = { .sa_handler = nop_handler };
+	timer_t timer;
+
+	TEST_ASSERT(!sigaction(SIGALRM, &action, NULL), "sigaction() failed");
+	TEST_ASSERT(!timer_create(CLOCK_MONOTONIC, &event, &timer), "timer_create() failed");
+	TEST_ASSERT(!timer_settime(timer, 0, &timeout, NULL), "timer_settime() failed");
+	return timer;
+}
+
+static void stop_signals(timer_t timer)
+{
+	const struct itimerspec off = {};
+
+	TEST_ASSERT(!timer_settime(timer, 0, &off, NULL), "timer_settime() failed");
+	timer_delete(timer);
+}
+
+/* Somebody who punches a hole, which takes its time. */
 struct slow_punch {
 	int fd;
 	u64 offset;
+	u64 size;
 	pthread_t thread;
 };
 
@@ -269,16 +296,29 @@ static void *slow_punch_thread(void *arg)
 {
 	struct slow_punch *p = arg;
 
-	punch(p->fd, p->offset, PAGE_SIZE);
+	punch(p->fd, p->offset, p->size);
 	return NULL;
 }
 
-static u64 nr_prepares(int dev)
+/* The thread that punches isn't to be interrupted. */
+static void start_slow_punch(struct slow_punch *p, int fd, u64 offset, u64 size)
+{
+	sigset_t blocked;
+
+	*p = (struct slow_punch) { .fd = fd, .offset = offset, .size = size };
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+	kvm_pthread_create(&p->thread, NULL, slow_punch_thread, p);
+	pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
+}
+
+static struct rmtest_counters get_counters(int dev)
 {
 	struct rmtest_counters counters;
 
 	kvm_ioctl(dev, RMTEST_COUNTERS, &counters);
-	return counters.prepares;
+	return counters;
 }
 
 /*
@@ -291,16 +331,8 @@ static void test_eintr(unsigned long type)
 	struct rmtest_bind bind = { .start = 3, .end = 4, .mode = RMTEST_EXCLUSIVE };
 	struct rmtest_behaviour slow = { .prepare_delay_ms = 60000 };
 	struct slow_punch slow_punch;
-	const struct itimerspec timeout = {
-		.it_value.tv_nsec = 200 * 1000 * 1000,
-		.it_interval.tv_nsec = 200 * 1000 * 1000,
-	};
-	const struct itimerspec off = {};
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
-	struct sigaction action = { .sa_handler = nop_handler };
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
-	sigset_t blocked;
 	timer_t timer;
 	int fd, dev;
 
@@ -323,20 +355,10 @@ static void test_eintr(unsigned long type)
 				2 * PAGE_SIZE, fd, 2 * PAGE_SIZE), EBUSY);
 
 	kvm_ioctl(dev, RMTEST_SET_BEHAVIOUR, &slow);
-	slow_punch = (struct slow_punch) { .fd = fd, .offset = 3 * PAGE_SIZE };
-
-	/* The thread that punches isn't to be interrupted. */
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGALRM);
-	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-	kvm_pthread_create(&slow_punch.thread, NULL, slow_punch_thread, &slow_punch);
-	pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
-	while (!nr_prepares(dev))
+	start_slow_punch(&slow_punch, fd, 3 * PAGE_SIZE, PAGE_SIZE);
+	while (!get_counters(dev).prepares)
 		usleep(1000);
-
-	TEST_ASSERT(!sigaction(SIGALRM, &action, NULL), "sigaction() failed");
-	TEST_ASSERT(!timer_create(CLOCK_MONOTONIC, &event, &timer), "timer_create() failed");
-	TEST_ASSERT(!timer_settime(timer, 0, &timeout, NULL), "timer_settime() failed");
+	timer = start_signals();
 
 	/* What is there already does not wait, its neighbour does. */
 	run_guest(vcpu, GUEST_CHECK, MEM_GPA, 1, 1000);
@@ -349,8 +371,7 @@ static void test_eintr(unsigned long type)
 	assert_fails(__add_slot(vm, MEM_SLOT + 1, MEM_GPA + 2 * PAGE_SIZE,
 				PAGE_SIZE, fd, 2 * PAGE_SIZE), EINTR);
 
-	TEST_ASSERT(!timer_settime(timer, 0, &off, NULL), "timer_settime() failed");
-	timer_delete(timer);
+	stop_signals(timer);
 	kvm_ioctl(dev, RMTEST_CONTINUE, NULL);
 	kvm_pthread_join(slow_punch.thread, NULL);
 
@@ -366,6 +387,83 @@ static void test_eintr(unsigned long type)
 	kvm_close(fd);
 }
 
+/*
+ * A hole in the memory of a VM and of another consumer.  If that one refuses, the VM has
+ * all it had.  While it makes up its mind, the VM has its memory, too, and loses it
+ * before the other one has to let go.
+ */
+static void test_common_hole(unsigned long type)
+{
+	const u64 nr = 4, size = 2 * nr * PAGE_SIZE, offset = 2 * PAGE_SIZE;
+	const u64 hole = nr * PAGE_SIZE;
+	struct rmtest_bind bind = { .start = nr, .end = 2 * nr, .mode = RMTEST_EXCLUSIVE };
+	struct rmtest_behaviour refuses = { .prepare_errno = EXDEV };
+	struct rmtest_behaviour slow_to_agree = { .prepare_delay_ms = 60000 };
+	struct rmtest_behaviour slow_to_let_go = { .start_delay_ms = 60000 };
+	struct slow_punch slow_punch;
+	struct rmtest_get get = {};
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	timer_t timer;
+	int fd, dev, i;
+
+	dev = open(RMTEST_DEVICE, O_RDWR);
+	if (dev < 0) {
+		pr_info("No %s, skipping %s\n", RMTEST_DEVICE, __func__);
+		return;
+	}
+
+	/* The VM comes first, and thus is told first. */
+	fd = new_memory(size);
+	vm = create_vm(type, nr * PAGE_SIZE, &vcpu);
+	add_slot(vm, MEM_SLOT, MEM_GPA, nr * PAGE_SIZE, fd, 0);
+	run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 1000);
+	bind.fd = fd;
+	kvm_ioctl(dev, RMTEST_BIND, &bind);
+	get.id = bind.id;
+	for (get.index = nr; get.index < 2 * nr; get.index++)
+		kvm_ioctl(dev, RMTEST_GET, &get);
+
+	kvm_ioctl(dev, RMTEST_SET_BEHAVIOUR, &refuses);
+	assert_fails(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, hole),
+		     EXDEV);
+	TEST_ASSERT_EQ(allocated(fd), size);
+	run_guest(vcpu, GUEST_CHECK, MEM_GPA, nr, 1000);
+	run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 2000);
+
+	kvm_ioctl(dev, RMTEST_SET_BEHAVIOUR, &slow_to_agree);
+	start_slow_punch(&slow_punch, fd, offset, hole);
+	while (get_counters(dev).prepares < 2)
+		usleep(1000);
+	run_guest(vcpu, GUEST_CHECK, MEM_GPA, nr, 2000);
+	run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 3000);
+	kvm_ioctl(dev, RMTEST_CONTINUE, NULL);
+	kvm_pthread_join(slow_punch.thread, NULL);
+	TEST_ASSERT_EQ(allocated(fd), size - hole);
+	run_guest(vcpu, GUEST_CHECK, MEM_GPA, 2, 3000);
+	run_guest(vcpu, GUEST_CHECK_ZERO, MEM_GPA + offset, nr - 2, 0);
+
+	run_guest(vcpu, GUEST_WRITE, MEM_GPA, nr, 4000);
+	kvm_ioctl(dev, RMTEST_SET_BEHAVIOUR, &slow_to_let_go);
+	start_slow_punch(&slow_punch, fd, offset, hole);
+	while (get_counters(dev).starts < 2)
+		usleep(1000);
+	set_guest_cmd(vcpu, GUEST_CHECK_ZERO, MEM_GPA + offset, nr - 2, 0);
+	timer = start_signals();
+	for (i = 0; i < 3; i++)
+		assert_fails(__vcpu_run(vcpu), EINTR);
+	stop_signals(timer);
+	kvm_ioctl(dev, RMTEST_CONTINUE, NULL);
+	kvm_pthread_join(slow_punch.thread, NULL);
+	vcpu_run(vcpu);
+	assert_guest_done(vcpu);
+	run_guest(vcpu, GUEST_CHECK, MEM_GPA, 2, 4000);
+
+	kvm_close(dev);
+	kvm_vm_free(vm);
+	kvm_close(fd);
+}
+
 static void test_type(unsigned long type)
 {
 	if (!type_is_supported(type))
@@ -374,6 +472,7 @@ static void test_type(unsigned long type)
 	/* It needs one page to be present and its neighbour not to. */
 	if (!large_folios)
 		test_eintr(type);
+	test_common_hole(type);
 	test_storm(type);
 	test_kill_storm(type);
 	if (large_folios) {
