@@ -84,6 +84,28 @@ static inline off_t page_size(void)
 	return SAFE_SYSCONF(_SC_PAGESIZE);
 }
 
+#define LARGE_POLICY	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+#define LARGE_SIZE	"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+
+/* To be called in setup(). */
+static inline off_t large_page_size(void)
+{
+	char policy[128] = "";
+	long size;
+	int fd;
+
+	fd = open(LARGE_POLICY, O_RDONLY);
+	if (fd < 0)
+		tst_brk(TCONF, "The kernel has no large pages");
+	SAFE_READ(0, fd, policy, sizeof(policy) - 1);
+	SAFE_CLOSE(fd);
+	if (strstr(policy, "[deny]"))
+		tst_brk(TCONF, "Large pages are denied");
+	SAFE_FILE_LINES_SCANF(LARGE_SIZE, "%ld", &size);
+
+	return size;
+}
+
 static inline int new_file(off_t size)
 {
 	int fd = SAFE_MEMFD_RESTRICTED(RMFD_CLOEXEC);

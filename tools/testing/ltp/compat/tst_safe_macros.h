@@ -12,10 +12,12 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 
 /* What CALL returns, unless that is -1 or, for a pointer, MAP_FAILED or SIG_ERR. */
@@ -56,19 +58,25 @@ do {									\
 #define SAFE_IOCTL(...)			TST_SAFE_(ioctl(__VA_ARGS__))
 #define SAFE_KILL(pid, sig)		TST_SAFE_(kill(pid, sig))
 #define SAFE_LSEEK(fd, off, whence)	TST_SAFE_(lseek(fd, off, whence))
+#define SAFE_MKDIR(path, mode)		TST_SAFE_(mkdir(path, mode))
 #define SAFE_MMAP(...)			TST_SAFE_(mmap(__VA_ARGS__))
+#define SAFE_MOUNT(...)			TST_SAFE_(mount(__VA_ARGS__))
+#define SAFE_MPROTECT(addr, len, prot)	TST_SAFE_(mprotect(addr, len, prot))
 #define SAFE_MUNMAP(addr, len)		TST_SAFE_(munmap(addr, len))
 #define SAFE_OPEN(...)			TST_SAFE_(open(__VA_ARGS__))
 #define SAFE_PIDFD_OPEN(pid, flags)	TST_SAFE_(pidfd_open(pid, flags))
 #define SAFE_PIPE(fds)			TST_SAFE_(pipe(fds))
 #define SAFE_PRCTL(...)			TST_SAFE_(prctl(__VA_ARGS__))
+#define SAFE_READLINK(path, buf, size)	TST_SAFE_(readlink(path, buf, size))
 #define SAFE_SETGROUPS(size, list)	TST_SAFE_(setgroups(size, list))
 #define SAFE_SETRESGID(r, e, s)		TST_SAFE_(setresgid(r, e, s))
 #define SAFE_SETRESUID(r, e, s)		TST_SAFE_(setresuid(r, e, s))
 #define SAFE_SETRLIMIT(res, limit)	TST_SAFE_(setrlimit(res, limit))
 #define SAFE_SIGNAL(sig, handler)	TST_SAFE_(signal(sig, handler))
 #define SAFE_SOCKETPAIR(d, t, p, socks)	TST_SAFE_(socketpair(d, t, p, socks))
+#define SAFE_STATFS(path, st)		TST_SAFE_(statfs(path, st))
 #define SAFE_SYSCONF(name)		TST_SAFE_(sysconf(name))
+#define SAFE_UNSHARE(flags)		TST_SAFE_(unshare(flags))
 #define SAFE_WAITPID(pid, st, options)	TST_SAFE_(waitpid(pid, st, options))
 
 #define SAFE_READ(strict, fd, buf, len)					\
