@@ -8,6 +8,8 @@
 
 #include "restrictedmem.h"
 #include "text.h"
+#include "collapse.h"
+#include "load.h"
 #include "test_consumer.h"
 
 #define PAGES 64
@@ -134,33 +136,81 @@ TEST_F(get, order_of_a_small_page)
 	EXPECT_EQ(0, rm_order(self->a, self->id, 23));
 }
 
+#define DROP_CACHES "/proc/sys/vm/drop_caches"
+
 TEST_F(get, survives_drop_caches)
 {
-	long pfn = rm_get(self->a, self->id, 10);
-	const char *drop = "/proc/sys/vm/drop_caches";
+	long pfn = rm_get(self->a, self->id, 10), unwritten;
 	int id;
 
-	if (access(drop, W_OK))
-		SKIP(return, "no /proc/sys/vm/drop_caches");
+	if (access(DROP_CACHES, W_OK))
+		SKIP(return, "no " DROP_CACHES);
 	ASSERT_EQ(0, rm_fill(self->a, self->id, 10, 11, 0x42));
 	/* Present, but never written to. */
-	ASSERT_NE(-1, rm_get(self->a, self->id, 11));
+	unwritten = rm_get(self->a, self->id, 11);
+	ASSERT_LT(0, unwritten);
 	/* Only reserved. */
 	ASSERT_EQ(0, reserve(self->fd, 12, 13));
-	ASSERT_EQ(0, write_text(drop, "3"));
+	ASSERT_EQ(0, write_text(DROP_CACHES, "3"));
 
-	EXPECT_EQ(3, pages_of(self->fd))
+	/* Unlike st_blocks, this looks at the memory. */
+	EXPECT_EQ(2 * page_size() / 1024, fdinfo_of(self->fd, "present:"))
 		TH_LOG("nothing is dropped");
+	EXPECT_EQ(page_size() / 1024, fdinfo_of(self->fd, "reserved:"))
+		TH_LOG("nor what is only reserved");
 	EXPECT_EQ(pfn, rm_get(self->a, self->id, 10));
+	EXPECT_EQ(unwritten, rm_get(self->a, self->id, 11));
 	EXPECT_EQ(0x42, rm_look(self->a, self->id, 10));
 	EXPECT_EQ(2, rm_counters(self->a).populates);
 	EXPECT_EQ(0, rm_counters(self->a).starts);
 
 	/* Unbound, too. */
 	ASSERT_EQ(0, rm_unbind(self->a, self->id));
-	ASSERT_EQ(0, write_text(drop, "3"));
+	ASSERT_EQ(0, write_text(DROP_CACHES, "3"));
 	id = rm_bind(self->a, self->fd, 8, 24, SHRD);
 	EXPECT_EQ(0x42, rm_look(self->a, id, 10));
+}
+
+/* Contents that nobody has used yet. */
+TEST_F(get, loaded_memory_survives_drop_caches)
+{
+	char page[page_size()];
+	long pages;
+	int id;
+
+	if (access(DROP_CACHES, W_OK))
+		SKIP(return, "no " DROP_CACHES);
+	memset(page, 0x43, sizeof(page));
+	ASSERT_EQ(0, load_pages(self->fd, 30, 31, page, &pages));
+	ASSERT_EQ(0, write_text(DROP_CACHES, "3"));
+	EXPECT_EQ(page_size() / 1024, fdinfo_of(self->fd, "present:"));
+	id = rm_bind(self->b, self->fd, 30, 31, EXCL);
+	ASSERT_LT(0, id);
+	EXPECT_EQ(0x43, rm_look(self->b, id, 30));
+}
+
+TEST_F(get, collapsed_memory_survives_drop_caches)
+{
+	enum { LARGE = 512 };
+	int fd = new_sized_file(LARGE * page_size()), id;
+	char page[page_size()];
+	long pages;
+
+	if (access(DROP_CACHES, W_OK) || access(LARGE_POLICY, F_OK))
+		SKIP(return, "no " DROP_CACHES ", or no large pages");
+	memset(page, 0x44, sizeof(page));
+	ASSERT_EQ(0, load_pages(fd, 7, 8, page, &pages));
+	if (collapse(fd, 0, LARGE, &pages))
+		SKIP(return, "no large folio to be had");
+	ASSERT_EQ(0, write_text(DROP_CACHES, "3"));
+	EXPECT_EQ(LARGE * page_size() / 1024, fdinfo_of(fd, "present:"));
+	id = rm_bind(self->b, fd, 0, LARGE, EXCL);
+	ASSERT_LT(0, id);
+	EXPECT_EQ(0x44, rm_look(self->b, id, 7));
+	EXPECT_EQ(0, rm_look(self->b, id, 8));
+	EXPECT_EQ(0, rm_counters(self->b).populates)
+		TH_LOG("it was there all the time");
+	close(fd);
 }
 
 TEST_F(get, stays_where_it_is)

@@ -141,6 +141,15 @@ static inline long long read_key(const char *path, const char *key)
 	return value;
 }
 
+/* A number of what the file says about itself in /proc, such as "present:", or -1. */
+static inline long long fdinfo_of(int fd, const char *key)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return read_key(path, key);
+}
+
 /* Is @error in the list, which ends with 0? */
 static inline bool error_in(int error, ...)
 {

@@ -8,6 +8,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include <linux/mempolicy.h>
@@ -27,7 +28,8 @@
 
 FIXTURE(swap) {
 	int consumer;
-	struct held bound, loose;
+	struct held bound, loose, large, mounted;
+	int reserved;	/* a file whose memory nobody has touched */
 	struct ordinary ordinary;
 	char cgroup[64];
 	char *lru_gen, *slab_ratio;	/* as they were before */
@@ -44,6 +46,25 @@ FIXTURE_VARIANT_ADD(swap, lists)	{ false };
 static long long written(void)
 {
 	return read_key("/proc/vmstat", "pswpout");
+}
+
+static int sized(int fd)
+{
+	return fd >= 0 && ftruncate(fd, PAGES * page_size()) ? -1 : fd;
+}
+
+/* From a mount whose ordinary files may be written to a swap device. */
+static int new_mounted_file(void)
+{
+	int tmpfs = fsopen("tmpfs", FSOPEN_CLOEXEC), mount_fd, fd;
+
+	if (fsconfig(tmpfs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		return -1;
+	mount_fd = fsmount(tmpfs, FSMOUNT_CLOEXEC, 0);
+	fd = sized(memfd_restricted(RMFD_USERMNT, mount_fd));
+	close(mount_fd);
+	close(tmpfs);
+	return fd;
 }
 
 FIXTURE_SETUP(swap)
@@ -78,6 +99,13 @@ FIXTURE_SETUP(swap)
 			  new_sized_file(PAGES * page_size()), PAGES, true));
 	ASSERT_EQ(0, hold(&self->loose, self->consumer,
 			  new_sized_file(PAGES * page_size()), PAGES, false));
+	ASSERT_EQ(0, hold(&self->large, self->consumer,
+			  sized(memfd_restricted(RMFD_HUGEPAGE, -1)), PAGES, false));
+	ASSERT_EQ(0, hold(&self->mounted, self->consumer, new_mounted_file(), PAGES, false));
+	self->reserved = new_sized_file(PAGES * page_size());
+	ASSERT_EQ(0, reserve(self->reserved, 0, PAGES));
+	ASSERT_LT(0, fdinfo_of(self->large.fd, "present-order-9:"))
+		TH_LOG("no large folio to be had");
 	ASSERT_EQ(0, take_ordinary(&self->ordinary, ORDINARY));
 	self->written = written();
 }
@@ -101,8 +129,13 @@ do {									\
 	EXPECT_LE(least, count_swapped(&self->ordinary));		\
 	EXPECT_LE(least, written() - self->written);			\
 	EXPECT_STAYED(self->consumer, &self->bound, &self->loose);	\
-	EXPECT_EQ(PAGES, pages_of(self->bound.fd));			\
-	EXPECT_EQ(PAGES, pages_of(self->loose.fd));			\
+	EXPECT_EQ(0, count_changed(&self->large, self->consumer))	\
+		TH_LOG("large pages");					\
+	EXPECT_EQ(0, count_changed(&self->mounted, self->consumer))	\
+		TH_LOG("from a mount");					\
+	EXPECT_EQ(PAGES * page_size() / 1024,				\
+		  fdinfo_of(self->reserved, "reserved:"))		\
+		TH_LOG("only reserved");				\
 } while (0)
 
 TEST_F_TIMEOUT(swap, of_the_creators_cgroup, 120)
