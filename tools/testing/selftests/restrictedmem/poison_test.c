@@ -12,6 +12,8 @@
 #include "test_consumer.h"
 
 #define PAGES 64
+#define ORDER 9
+#define LARGE 512
 #define EXCL RMTEST_EXCLUSIVE
 #define SHRD RMTEST_SHARED
 #define SOFT_OFFLINE "/sys/devices/system/memory/soft_offline_page"
@@ -287,6 +289,50 @@ TEST_F(poison, a_page_of_it_is_not_given_up)
 				       (uintptr_t)ordinary / page_size() * sizeof(entry)));
 	EXPECT_EQ(0, soft_offline(entry & ((1ULL << 55) - 1)));
 	close(pagemap);
+}
+
+/* How many pages of a block are not where they were, or not what they were. */
+static int count_changed(int consumer, int id, int start, int end, long pfn)
+{
+	int changed = 0;
+
+	for (int i = start; i < end; i++)
+		changed += rm_get(consumer, id, i) != pfn + i - start ||
+			   rm_look(consumer, id, i) != 0x5a;
+	return changed;
+}
+
+/* The kernel may split it on the way, which nobody notices. */
+TEST_F(poison, a_large_page_of_it_is_not_given_up)
+{
+	int fd = memfd_restricted(RMFD_HUGEPAGE, -1), id;
+	long pfns[2];
+
+	if (access(SOFT_OFFLINE, W_OK))
+		SKIP(return, "there is no " SOFT_OFFLINE);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, 2 * LARGE * page_size()));
+	id = rm_bind(self->b, fd, 0, 2 * LARGE, EXCL);
+	ASSERT_LT(0, id);
+	if (rm_order(self->b, id, 0) != ORDER || rm_order(self->b, id, LARGE) != ORDER)
+		SKIP(return, "no large folio to be had");
+	ASSERT_EQ(0, rm_fill(self->b, id, 0, 2 * LARGE, 0x5a));
+	for (int block = 0; block < 2; block++)
+		pfns[block] = rm_get(self->b, id, block * LARGE);
+	ASSERT_EQ(0, rm_reset(self->b));
+
+	EXPECT_EQ(EBUSY, soft_offline(pfns[0] + 100))
+		TH_LOG("somebody has it");
+	EXPECT_EQ(0, count_changed(self->b, id, 0, LARGE, pfns[0]));
+	EXPECT_STORY("", "nothing has happened", self->b);
+
+	ASSERT_EQ(0, rm_unbind(self->b, id));
+	EXPECT_EQ(EBUSY, soft_offline(pfns[1] + 100))
+		TH_LOG("nobody has it");
+	id = rm_bind(self->b, fd, 0, 2 * LARGE, EXCL);
+	ASSERT_LT(0, id);
+	EXPECT_EQ(0, count_changed(self->b, id, LARGE, 2 * LARGE, pfns[1]));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
