@@ -13,11 +13,13 @@
 #include "restrictedmem.h"
 #include "text.h"
 #include "cgroup.h"
+#include "collapse.h"
 #include "poison.h"
 #include "test_consumer.h"
 #include "stays.h"
 
 #define PAGES 256
+#define LARGE 512
 #define ERRORS 64
 #define SECONDS 20
 
@@ -56,10 +58,10 @@ FIXTURE_TEARDOWN(poison_race)
 		remove_cgroup(self->cgroup);
 }
 
-/* Somebody who uses or punches pages at random until it is over. */
+/* Somebody who uses or punches pages at random, or makes them large, until it is over. */
 struct worker {
 	int fd, consumer, id;
-	bool punches;
+	enum { USES, PUNCHES, MAKES_LARGE } what;
 	unsigned int seed;
 	unsigned long done, wrong;
 	pthread_t thread;
@@ -67,28 +69,45 @@ struct worker {
 
 static bool over;
 
+/* 0, or an errno that has nothing to do with memory errors. */
+static int work_once(struct worker *worker)
+{
+	uint64_t index = rand_r(&worker->seed) % PAGES;
+	struct rmtest_get get;
+	int ret = -1;
+	long large;
+
+	switch (worker->what) {
+	case USES:
+		ret = rm_get_flags(worker->consumer, worker->id, index, RMTEST_GET_MAP, &get);
+		break;
+	case PUNCHES:
+		return punch(worker->fd, index, index + 1) ? errno : 0;
+	case MAKES_LARGE:
+		ret = collapse(worker->fd, 0, LARGE, &large);
+		/* Somebody may have a reference just then, or all large pages. */
+		if (ret && error_in(errno, EAGAIN, ENOMEM, 0))
+			return 0;
+		break;
+	}
+	return ret && errno != EHWPOISON ? errno : 0;
+}
+
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
 
 	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
-		uint64_t index = rand_r(&worker->seed) % PAGES;
-		struct rmtest_get get;
-
-		if (worker->punches ? punch(worker->fd, index, index + 1)
-				    : rm_get_flags(worker->consumer, worker->id, index,
-						   RMTEST_GET_MAP, &get) &&
-				      errno != EHWPOISON)
-			worker->wrong++;
+		worker->wrong += !!work_once(worker);
 		worker->done++;
 	}
 	return NULL;
 }
 
-static int start_worker(struct worker *worker, int fd, int consumer, int id, bool punches)
+static int start_worker(struct worker *worker, int fd, int consumer, int id, int what)
 {
 	*worker = (struct worker){
-		.fd = fd, .consumer = consumer, .id = id, .punches = punches, .seed = 1 + punches,
+		.fd = fd, .consumer = consumer, .id = id, .what = what, .seed = 1 + what,
 	};
 	over = false;
 	return pthread_create(&worker->thread, NULL, work, worker);
@@ -116,7 +135,7 @@ TEST_F_TIMEOUT(poison_race, of_pages_that_are_being_used, 240)
 	int i;
 
 	ASSERT_EQ(0, rm_fill(self->consumer, self->id, 0, PAGES, 0x3c));
-	ASSERT_EQ(0, start_worker(&worker, self->fd, self->consumer, self->id, false));
+	ASSERT_EQ(0, start_worker(&worker, self->fd, self->consumer, self->id, USES));
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	/* Every third page, so that each has neighbours that are well. */
 	for (i = 0; i < ERRORS && (i < 8 || !is_late(&start)); i++) {
@@ -210,7 +229,7 @@ TEST_F_TIMEOUT(poison_race, who_was_told_never_gets_it_again, 240)
  * By the time of the error the frame may be somebody else's. Only those that are
  * charged to a cgroup are hit, and nothing but the file is.
  */
-static bool confine_errors(int *fd, char *cgroup, size_t size)
+static bool confine_errors(int *fd, int pages, char *cgroup, size_t size)
 {
 	struct stat st;
 	char text[32];
@@ -218,7 +237,7 @@ static bool confine_errors(int *fd, char *cgroup, size_t size)
 	if (!new_cgroup(cgroup, size, "poison") || stat(cgroup, &st) ||
 	    set_in(cgroup, "cgroup.procs", "0"))
 		return false;
-	*fd = new_sized_file(PAGES * page_size());
+	*fd = new_sized_file(pages * page_size());
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)st.st_ino);
 	return !set_in(CGROUPS, "cgroup.procs", "0") && *fd >= 0 &&
 	       !write_text(HWPOISON "/corrupt-filter-memcg", text) &&
@@ -233,11 +252,11 @@ TEST_F_TIMEOUT(poison_race, of_pages_that_are_being_given_back, 240)
 	int hit = 0, i;
 
 	ASSERT_EQ(0, rm_unbind(self->consumer, self->id));
-	if (!confine_errors(&self->fd, self->cgroup, sizeof(self->cgroup)))
+	if (!confine_errors(&self->fd, PAGES, self->cgroup, sizeof(self->cgroup)))
 		SKIP(return, "errors cannot be confined to a cgroup");
 	self->id = rm_bind(self->consumer, self->fd, 0, PAGES, RMTEST_EXCLUSIVE);
 	ASSERT_LT(0, self->id);
-	ASSERT_EQ(0, start_worker(&worker, self->fd, self->consumer, self->id, true));
+	ASSERT_EQ(0, start_worker(&worker, self->fd, self->consumer, self->id, PUNCHES));
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (i = 0; i < 16 * ERRORS && hit < ERRORS && (hit < 8 || !is_late(&start)); i++) {
@@ -268,6 +287,70 @@ TEST_F_TIMEOUT(poison_race, of_pages_that_are_being_given_back, 240)
 	for (int page = 0; page < PAGES; page++) {
 		EXPECT_EQ(0, rm_look(self->consumer, self->id, page))
 			TH_LOG("new memory is well");
+	}
+	told = rm_counters(self->consumer);
+	EXPECT_EQ(told.starts, told.ends);
+	EXPECT_EQ(0, told.active);
+	EXPECT_EQ(0, told.broken);
+}
+
+/* New memory instead of a page with an error, with what was in it before. */
+static int replace(int fd, int consumer, int id, uint64_t index)
+{
+	/* The other one may have a reference to the large page just then. */
+	while (punch(fd, index, index + 1))
+		if (errno != EAGAIN)
+			return -1;
+	return rm_fill(consumer, id, index, index + 1, 0x3c);
+}
+
+TEST_F_TIMEOUT(poison_race, of_pages_that_are_being_made_large, 240)
+{
+	unsigned int seed = 5;
+	struct rmtest_counters told;
+	struct timespec start;
+	struct worker worker;
+	int hit = 0, i;
+	long large;
+
+	if (access(LARGE_POLICY, F_OK))
+		SKIP(return, "this kernel has no large pages");
+	ASSERT_EQ(0, rm_unbind(self->consumer, self->id));
+	if (!confine_errors(&self->fd, LARGE, self->cgroup, sizeof(self->cgroup)))
+		SKIP(return, "errors cannot be confined to a cgroup");
+	self->id = rm_bind(self->consumer, self->fd, 0, LARGE, RMTEST_EXCLUSIVE);
+	ASSERT_LT(0, self->id);
+	ASSERT_EQ(0, rm_fill(self->consumer, self->id, 0, LARGE, 0x3c));
+	ASSERT_EQ(0, start_worker(&worker, self->fd, self->consumer, self->id, MAKES_LARGE));
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (i = 0; i < 16 * ERRORS && hit < ERRORS && (hit < 4 || !is_late(&start)); i++) {
+		uint64_t index = rand_r(&seed) % LARGE;
+
+		/* For it to be made large again just when the error comes. */
+		ASSERT_EQ(0, replace(self->fd, self->consumer, self->id, (index + 99) % LARGE));
+		rm_sleep_ms(rand_r(&seed) % 4);
+		poison(rm_get(self->consumer, self->id, index));
+		/* It was another page, of nobody, if it had been made large meanwhile. */
+		if (rm_get(self->consumer, self->id, index) < 0) {
+			ASSERT_EQ(EHWPOISON, errno);
+			ASSERT_EQ(0, replace(self->fd, self->consumer, self->id, index))
+				TH_LOG("%s", strerror(errno));
+			hit++;
+		}
+		EXPECT_EQ(0x3c, rm_look(self->consumer, self->id, (index + 9) % LARGE));
+	}
+	end_worker(&worker);
+	TH_LOG("%d of %d hit, %lu attempts", hit, i, worker.done);
+	EXPECT_LE(4, hit);
+	EXPECT_LT(0, worker.done);
+	EXPECT_EQ(0, worker.wrong);
+
+	EXPECT_EQ(0, collapse(self->fd, 0, LARGE, &large))
+		TH_LOG("with new memory it can be large: %s", strerror(errno));
+	for (int page = 0; page < LARGE; page++) {
+		EXPECT_EQ(0x3c, rm_look(self->consumer, self->id, page))
+			TH_LOG("page %d", page);
 	}
 	told = rm_counters(self->consumer);
 	EXPECT_EQ(told.starts, told.ends);
