@@ -71,6 +71,26 @@ FIXTURE_VARIANT_ADD(access, unbound_owner) { UNBOUND, OWNER };
 FIXTURE_VARIANT_ADD(access, unbound_root) { UNBOUND, ROOT };
 FIXTURE_VARIANT_ADD(access, unbound_other) { UNBOUND, OTHER };
 
+/* The errno of what only root may try. */
+static inline int for_root(enum who who, int error)
+{
+	return who == ROOT ? error : EPERM;
+}
+
+/*
+ * An address at which the file would be mapped if it could be; NULL if it is. Nothing
+ * is there.
+ */
+static inline char *refused_place(int fd, size_t len)
+{
+	char *place = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (place == MAP_FAILED || munmap(place, len) ||
+	    mmap(place, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED)
+		return NULL;
+	return place;
+}
+
 /* A file in a state, as far as that is the business of its owner; or -1. */
 static int new_file(enum state state)
 {

@@ -46,6 +46,18 @@ static inline int no_such_call(void)
 }
 
 /*
+ * Does this kernel have a system call? It gets arguments that nobody takes. For tests
+ * that would count its absence as a refusal.
+ */
+static inline bool have_call(long number)
+{
+	long ret = syscall(number, -1L, -1L, -1L, -1L, -1L, -1L);
+	int error = errno;
+
+	return ret != -1 || error != no_such_call();
+}
+
+/*
  * For FIXTURE_SETUP: if (!have_restrictedmem()) SKIP(return, NO_RESTRICTEDMEM).
  * What fails later fails.
  */
