@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "files.h"
+#include "test_consumer.h"
 
 TEST_F(unsized, without_a_size_there_is_nothing_to_reserve)
 {
@@ -329,6 +330,36 @@ TEST_F(sized, the_machine_does_not_hibernate_with_it)
 	EXPECT_EQ(0, may_hibernate());
 	ASSERT_EQ(0, fallocate(self->fd, PUNCH, 0, self->page));
 	EXPECT_EQ(1, may_hibernate());
+}
+
+/* Whether the machine could hibernate some time from now; what is closed goes later. */
+static int may_hibernate_soon(void)
+{
+	for (int ms = 0; ms < 20000 && may_hibernate() != 1; ms += 10)
+		rm_sleep_ms(10);
+	return may_hibernate();
+}
+
+TEST_F(sized, nor_with_what_only_a_consumer_keeps)
+{
+	int consumer, id;
+
+	if (may_hibernate() < 0)
+		SKIP(return, "this kernel does not hibernate");
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	ASSERT_EQ(1, may_hibernate_soon());
+	consumer = new_consumer();
+	ASSERT_LE(0, consumer);
+	id = rm_bind(consumer, self->fd, 0, PAGES, RMTEST_EXCLUSIVE);
+	ASSERT_LT(0, id);
+	ASSERT_LT(0, rm_get(consumer, id, 3));
+	close(self->fd);
+	EXPECT_EQ(0, may_hibernate())
+		TH_LOG("without a descriptor");
+	ASSERT_EQ(0, rm_unbind(consumer, id));
+	EXPECT_EQ(1, may_hibernate_soon())
+		TH_LOG("the file is gone");
 }
 
 TEST_HARNESS_MAIN
