@@ -6,8 +6,10 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "../kselftest_harness.h"
@@ -240,6 +242,91 @@ static long long unevictable(void)
 	    write_text("/proc/sys/vm/stat_refresh", "1"))
 		return -1;
 	return read_key("/proc/meminfo", "Unevictable:") * 1024 / page_size();
+}
+
+/* What is restricted stays so, whatever the mount allows. */
+
+TEST_F(usermnt, is_not_executed_where_programs_are)
+{
+	static char *const none[] = { NULL };
+	struct statvfs st;
+	pid_t child;
+	int status;
+
+	ASSERT_EQ(0, statvfs(DIR_PATH, &st));
+	ASSERT_FALSE(st.f_flag & ST_NOEXEC);
+	EXPECT_REFUSED(mmap(NULL, page_size(), PROT_EXEC, MAP_SHARED, self->fd, 0),
+		       "mmap", EPERM);
+	EXPECT_REFUSED(mmap(NULL, page_size(), PROT_READ | PROT_EXEC, MAP_PRIVATE, self->fd, 0),
+		       "mmap", EPERM);
+	/* In a child: what would follow is not a failed test but another program. */
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		syscall(SYS_execveat, self->fd, "", none, none, AT_EMPTY_PATH);
+		_exit(errno);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == EACCES)
+		TH_LOG("execveat: status 0x%x", status);
+}
+
+/* A file handle of tmpfs: a generation, which is random, and a number. */
+struct handle {
+	struct file_handle head;
+	unsigned int generation, low, high;
+};
+
+/* That of a new and empty file in the mount, or all zeroes. */
+static struct handle new_handle(const char *path)
+{
+	struct handle handle = { .head.handle_bytes = 12 };
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600), mount_id;
+
+	if (name_to_handle_at(fd, "", &handle.head, &mount_id, AT_EMPTY_PATH))
+		memset(&handle, 0, sizeof(handle));
+	close(fd);
+	return handle;
+}
+
+/*
+ * The mount opens files by their handles. The number of the file behind is known: it
+ * is between those of its neighbours. Of its generation nobody is told.
+ */
+TEST_F(usermnt, a_handle_of_the_file_behind_opens_nothing)
+{
+	int dir = open_dir(DIR_PATH), fd;
+	struct handle before, after, made_up;
+	unsigned int generations[8], i;
+	struct stat st;
+
+	before = new_handle(DIR_PATH "/before");
+	fd = from_mount(dir);
+	after = new_handle(DIR_PATH "/after");
+	if (!before.head.handle_bytes)
+		SKIP(return, "this kernel has no file handles");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(before.low + 2, after.low)
+		TH_LOG("the file behind is not between them");
+	EXPECT_ALLOWED(open_by_handle_at(dir, &before.head, O_RDWR), "a handle is a way in");
+	EXPECT_ALLOWED(open_by_handle_at(dir, &after.head, O_RDWR), "a handle is a way in");
+
+	ASSERT_EQ(0, fstat(fd, &st));
+	for (i = 0; i < 8; i++)
+		generations[i] = (unsigned int[]){
+			0, 1, -1, before.generation, before.generation + 1,
+			after.generation, after.generation - 1, st.st_ino,
+		}[i];
+	for (i = 0; i < 8; i++) {
+		made_up = before;
+		made_up.generation = generations[i];
+		made_up.low = before.low + 1;
+		EXPECT_REFUSED(open_by_handle_at(dir, &made_up.head, O_RDWR),
+			       "the number of the file behind", ESTALE);
+		made_up.low = st.st_ino;
+		EXPECT_REFUSED(open_by_handle_at(dir, &made_up.head, O_RDWR),
+			       "the number that fstat() tells", ESTALE);
+	}
 }
 
 /* Whoever mounts a tmpfs that may be swapped out gets memory that may not. */
