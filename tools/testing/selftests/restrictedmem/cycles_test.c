@@ -23,6 +23,7 @@
 
 static const char * const counters[] = {
 	"Shmem:", "ShmemHugePages:", "Unevictable:", "Mlocked:", "Slab:", "SUnreclaim:",
+	"Committed_AS:",
 };
 
 #define COUNTERS ((int)ARRAY_SIZE(counters))
