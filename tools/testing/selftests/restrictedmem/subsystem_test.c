@@ -13,6 +13,7 @@
 #include <linux/fs.h>
 #include <linux/fsverity.h>
 #include <linux/iommufd.h>
+#include <linux/kexec.h>
 #include <linux/liveupdate.h>
 #include <linux/loop.h>
 #include <linux/perf_event.h>
@@ -32,7 +33,7 @@ TEST_F(access, seals)
 
 TEST_F(access, ioctl)
 {
-	static const struct { unsigned long number; const char *name; } ioctls[] = {
+	static const struct { unsigned long number; const char *name; int error; } ioctls[] = {
 		{ FIONREAD, "FIONREAD" },
 		{ FIOQSIZE, "FIOQSIZE" },
 		{ FS_IOC_GETFLAGS, "FS_IOC_GETFLAGS" },
@@ -40,7 +41,7 @@ TEST_F(access, ioctl)
 		{ FS_IOC_GETVERSION, "FS_IOC_GETVERSION" },
 		{ FS_IOC_SETVERSION, "FS_IOC_SETVERSION" },
 		{ FS_IOC_FSGETXATTR, "FS_IOC_FSGETXATTR" },
-		{ FS_IOC_FSSETXATTR, "FS_IOC_FSSETXATTR" },
+		{ FS_IOC_FSSETXATTR, "FS_IOC_FSSETXATTR", EOPNOTSUPP },
 		{ FS_IOC_GETFSLABEL, "FS_IOC_GETFSLABEL" },
 		{ FS_IOC_ENABLE_VERITY, "FS_IOC_ENABLE_VERITY" },
 		{ FS_IOC_MEASURE_VERITY, "FS_IOC_MEASURE_VERITY" },
@@ -54,7 +55,7 @@ TEST_F(access, ioctl)
 
 	for (i = 0; i < ARRAY_SIZE(ioctls); i++)
 		EXPECT_REFUSED(ioctl(self->fd, ioctls[i].number, self->buffer),
-			       ioctls[i].name, ENOTTY, EOPNOTSUPP);
+			       ioctls[i].name, ioctls[i].error ?: ENOTTY);
 }
 
 TEST_F(access, block_map)
@@ -62,14 +63,15 @@ TEST_F(access, block_map)
 	struct fiemap map = { .fm_length = self->page };
 	int block = 0;
 
-	EXPECT_REFUSED(ioctl(self->fd, FIBMAP, &block), "FIBMAP", ENOTTY, EINVAL, EPERM);
-	EXPECT_REFUSED(ioctl(self->fd, FS_IOC_FIEMAP, &map), "FS_IOC_FIEMAP",
-		       EOPNOTSUPP, ENOTTY);
+	EXPECT_REFUSED(ioctl(self->fd, FIBMAP, &block), "FIBMAP", ENOTTY);
+	EXPECT_REFUSED(ioctl(self->fd, FS_IOC_FIEMAP, &map), "FS_IOC_FIEMAP", EOPNOTSUPP);
 }
 
 TEST_F(access, swap)
 {
-	EXPECT_REFUSED(swapon(self->path, 0), "swapon", ENXIO, EINVAL, EPERM, no_such_call());
+	if (!have_call(SYS_swapon))
+		SKIP(return, "this kernel does not swap");
+	EXPECT_REFUSED(swapon(self->path, 0), "swapon", for_root(variant->who, ENXIO));
 }
 
 TEST_F(access, loop_device)
@@ -86,12 +88,10 @@ TEST_F(access, loop_device)
 	snprintf(path, sizeof(path), "/dev/loop%d", number);
 	loop = open(path, O_RDWR);
 	ASSERT_LE(0, loop);
-	EXPECT_REFUSED(ioctl(loop, LOOP_SET_FD, self->fd), "LOOP_SET_FD", EINVAL, EBADF);
-	EXPECT_REFUSED(ioctl(loop, LOOP_CONFIGURE, &config),
-		       "LOOP_CONFIGURE", EINVAL, EBADF);
+	EXPECT_REFUSED(ioctl(loop, LOOP_SET_FD, self->fd), "LOOP_SET_FD", EINVAL);
+	EXPECT_REFUSED(ioctl(loop, LOOP_CONFIGURE, &config), "LOOP_CONFIGURE", EINVAL);
 	config.info.lo_flags = LO_FLAGS_READ_ONLY;
-	EXPECT_REFUSED(ioctl(loop, LOOP_CONFIGURE, &config),
-		       "LOOP_CONFIGURE", EINVAL, EBADF);
+	EXPECT_REFUSED(ioctl(loop, LOOP_CONFIGURE, &config), "LOOP_CONFIGURE", EINVAL);
 }
 
 TEST_F(access, udmabuf)
@@ -126,11 +126,7 @@ TEST_F(access, iommufd)
 		SKIP(return, "cannot open /dev/iommu");
 	ASSERT_EQ(0, ioctl(device, IOMMU_IOAS_ALLOC, &alloc));
 	map.ioas_id = alloc.out_ioas_id;
-	if (ioctl(device, IOMMU_IOAS_MAP_FILE, &map)) {
-		EXPECT_TRUE(error_in(errno, EINVAL, EBADF, EBADFD, EFAULT, 0))
-			TH_LOG("%s", strerror(errno));
-		return;
-	}
+	ASSERT_EQ(0, ioctl(device, IOMMU_IOAS_MAP_FILE, &map));
 	EXPECT_EQ(self->pages, pages_of(self->fd));
 	unmap.ioas_id = map.ioas_id;
 	unmap.iova = map.iova;
@@ -139,13 +135,65 @@ TEST_F(access, iommufd)
 	EXPECT_EQ(self->page, unmap.length);
 }
 
-TEST_F(access, kernel_modules_and_kexec)
+TEST_F(access, kernel_modules)
 {
+	if (!have_call(SYS_finit_module))
+		SKIP(return, "this kernel has no modules");
 	EXPECT_REFUSED(syscall(SYS_finit_module, self->fd, "", 0),
-		       "finit_module", EINVAL, EPERM, ETXTBSY, EACCES, ENOEXEC, no_such_call());
-	EXPECT_REFUSED(syscall(SYS_kexec_file_load, self->fd, -1, 1, "", 1UL << 2),
-		       "kexec_file_load", EINVAL, EPERM, ETXTBSY, EACCES, EBADF, no_such_call());
+		       "finit_module", for_root(variant->who, EINVAL));
 }
+
+#ifdef SYS_kexec_file_load
+static long load_next_kernel(int kernel, int initramfs, unsigned long flags)
+{
+	return syscall(SYS_kexec_file_load, kernel, initramfs, 1UL, "", flags);
+}
+
+TEST_F(access, next_kernel)
+{
+	if (!have_call(SYS_kexec_file_load))
+		SKIP(return, "this kernel has no kexec_file_load()");
+	EXPECT_REFUSED(load_next_kernel(self->fd, -1, KEXEC_FILE_NO_INITRAMFS),
+		       "as the kernel", for_root(variant->who, EINVAL));
+}
+
+/* A file that begins as a kernel does. Nobody may have it open for writing. */
+static int new_kernel(void)
+{
+	char image[4096] = {}, path[64];
+	int fd, len;
+
+#ifdef __x86_64__
+	memcpy(image + 0x1fe, "\x55\xaa", 2);		/* boot_flag */
+	memcpy(image + 0x202, "HdrS\x0f\x02", 6);	/* and the version */
+	image[0x211] = 1;				/* loadflags: LOADED_HIGH */
+	image[0x236] = 0x23;				/* xloadflags: of 64 bits, anywhere */
+#else
+	return -1;
+#endif
+	snprintf(path, sizeof(path), "/tmp/restrictedmem-%d", getpid());
+	fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+	len = write(fd, image, sizeof(image));
+	close(fd);
+	fd = len == sizeof(image) ? open(path, O_RDONLY) : -1;
+	unlink(path);
+	return fd;
+}
+
+TEST_F(access, initramfs_of_the_next_kernel)
+{
+	int kernel = new_kernel();
+
+	if (!have_call(SYS_kexec_file_load))
+		SKIP(return, "this kernel has no kexec_file_load()");
+	if (kernel < 0)
+		SKIP(return, "no kernel of this architecture to go with it");
+	EXPECT_REFUSED(load_next_kernel(kernel, -1, 0), "it gets as far as the initramfs",
+		       for_root(variant->who, EBADF));
+	EXPECT_REFUSED(load_next_kernel(kernel, self->fd, 0), "as the initramfs",
+		       for_root(variant->who, EINVAL));
+}
+#endif
 
 /* A live update carries memfds over to the next kernel, with their contents. */
 TEST_F(access, live_update)
@@ -169,27 +217,30 @@ TEST_F(access, live_update)
 /* A map of descriptors, one of its own kind, and what a descriptor tells of itself. */
 TEST_F(access, bpf)
 {
-	static const int types[] = {
-		BPF_MAP_TYPE_PROG_ARRAY, BPF_MAP_TYPE_PERF_EVENT_ARRAY,
-		BPF_MAP_TYPE_CGROUP_ARRAY,
+	static const struct { int type, error; } maps[] = {
+		{ BPF_MAP_TYPE_PROG_ARRAY, EINVAL },
+		{ BPF_MAP_TYPE_PERF_EVENT_ARRAY, EBADF },
+		{ BPF_MAP_TYPE_CGROUP_ARRAY, EBADF },
 	};
 	union bpf_attr attr = { .map_fd = self->fd };
 	__u32 key = 0;
 	unsigned int i;
 
+	if (!have_call(SYS_bpf))
+		SKIP(return, "this kernel has no bpf()");
 	attr.key = (uintptr_t)&key;
 	attr.value = (uintptr_t)self->buffer;
 	EXPECT_REFUSED(syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)),
-		       "BPF_MAP_LOOKUP_ELEM", EINVAL, EPERM, no_such_call());
+		       "BPF_MAP_LOOKUP_ELEM", EINVAL);
 	EXPECT_REFUSED(syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)),
-		       "BPF_MAP_UPDATE_ELEM", EINVAL, EPERM, no_such_call());
+		       "BPF_MAP_UPDATE_ELEM", EINVAL);
 
 	memset(&attr, 0, sizeof(attr));
 	attr.info.bpf_fd = self->fd;
 	attr.info.info_len = self->page;
 	attr.info.info = (uintptr_t)self->buffer;
 	EXPECT_REFUSED(syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)),
-		       "BPF_OBJ_GET_INFO_BY_FD", EINVAL, EPERM, no_such_call());
+		       "BPF_OBJ_GET_INFO_BY_FD", EINVAL);
 
 	memset(&attr, 0, sizeof(attr));
 	attr.map_type = BPF_MAP_TYPE_ARRAY_OF_MAPS;
@@ -198,20 +249,19 @@ TEST_F(access, bpf)
 	attr.max_entries = 1;
 	attr.inner_map_fd = self->fd;
 	EXPECT_REFUSED(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)),
-		       "inner_map_fd", EINVAL, EPERM, no_such_call());
+		       "inner_map_fd", EINVAL);
 
 	attr.inner_map_fd = 0;
-	for (i = 0; i < ARRAY_SIZE(types); i++) {
+	for (i = 0; i < ARRAY_SIZE(maps); i++) {
 		union bpf_attr update = {};
 
-		attr.map_type = types[i];
+		attr.map_type = maps[i].type;
 		update.map_fd = syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
-		if ((int)update.map_fd < 0)
-			continue;
+		ASSERT_LE(0, (int)update.map_fd);
 		update.key = (uintptr_t)&key;
 		update.value = (uintptr_t)&self->fd;
 		EXPECT_REFUSED(syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &update, sizeof(update)),
-			       "an element of a map", EINVAL, EBADF);
+			       "an element of a map", maps[i].error);
 	}
 }
 
@@ -227,10 +277,10 @@ TEST_F(access, uprobes)
 	if (type < 0)
 		SKIP(return, "this kernel has no uprobes");
 	EXPECT_REFUSED(syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0),
-		       "perf_event_open", EIO, EACCES, EPERM);
+		       "perf_event_open", variant->who == ROOT ? EIO : EACCES);
 	attr.probe_offset = self->page;
 	EXPECT_REFUSED(syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0),
-		       "perf_event_open", EIO, EINVAL, EACCES, EPERM);
+		       "perf_event_open", variant->who == ROOT ? EIO : EACCES);
 }
 
 TEST_F(access, quotas)
@@ -241,48 +291,75 @@ TEST_F(access, quotas)
 	};
 	unsigned int i;
 
+	if (!have_call(__NR_quotactl_fd))
+		SKIP(return, "this kernel has no quotactl_fd()");
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		EXPECT_REFUSED(syscall(__NR_quotactl_fd, self->fd, QCMD(commands[i], USRQUOTA),
 				       0, self->buffer),
-			       "quotactl_fd", EPERM, EINVAL, no_such_call());
+			       "as if there were no such call", no_such_call());
 #else
 	SKIP(return, "built without quotactl_fd()");
 #endif
 }
 
-/* Who watches a file is told of nothing, and fanotify opens it for nobody. */
-TEST_F(access, watches_see_nothing)
+/* What would be an event of any other file. */
+static void use(int fd, const char *path, off_t size, char *buffer)
 {
-	const uint64_t events = FAN_ACCESS | FAN_MODIFY | FAN_OPEN | FAN_CLOSE;
-	int inotify = inotify_init1(IN_NONBLOCK), fanotify;
+	fallocate(fd, PUNCH, size, page_size());	/* a hole in nothing */
+	if (read(fd, buffer, page_size()) < 0)
+		close(open(path, O_RDWR));
+	close(dup(fd));
+}
+
+/* Who watches a file is told of nothing, and fanotify opens it for nobody. */
+TEST_F(access, inotify_sees_nothing)
+{
+	int inotify = inotify_init1(IN_NONBLOCK);
 
 	if (inotify < 0)
 		SKIP(return, "this kernel has no inotify");
-	inotify_add_watch(inotify, self->path, IN_ALL_EVENTS);
-	fanotify = fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK, O_RDWR);
-	if (fanotify >= 0) {
-		EXPECT_REFUSED(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
-					     events, self->fd, NULL),
-			       "all files of this kind", EINVAL, EPERM);
-		EXPECT_REFUSED(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_MOUNT,
-					     events, self->fd, NULL),
-			       "all files of this kind", EINVAL, EPERM);
-		fanotify_mark(fanotify, FAN_MARK_ADD, events, self->fd, NULL);
-	}
-
-	EXPECT_ALLOWED(fallocate(self->fd, PUNCH, self->size, self->page), "a hole in nothing");
-	EXPECT_EQ(-1, read(self->fd, self->buffer, self->page));
-	EXPECT_EQ(-1, open(self->path, O_RDWR));
-	close(dup(self->fd));
+	if (variant->who == OTHER)
+		EXPECT_REFUSED(inotify_add_watch(inotify, self->path, IN_ALL_EVENTS),
+			       "who may not read it", EACCES);
+	else
+		EXPECT_ALLOWED(inotify_add_watch(inotify, self->path, IN_ALL_EVENTS),
+			       "who may read it");
+	use(self->fd, self->path, self->size, self->buffer);
 	EXPECT_REFUSED(read(inotify, self->buffer, self->page), "inotify", EAGAIN);
-	if (fanotify >= 0)
-		EXPECT_REFUSED(read(fanotify, self->buffer, self->page), "fanotify", EAGAIN);
+}
+
+#define FAN_ALL	(FAN_ACCESS | FAN_MODIFY | FAN_OPEN | FAN_CLOSE)
+
+/* Events with a descriptor are for root, those that name the file are for everybody. */
+TEST_F(access, fanotify_sees_nothing)
+{
+	int fanotify = fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK |
+				     (variant->who == ROOT ? 0 : FAN_REPORT_FID), O_RDWR);
+
+	if (fanotify < 0 && !have_call(SYS_fanotify_init))
+		SKIP(return, "this kernel has no fanotify");
+	ASSERT_LE(0, fanotify);
+	EXPECT_REFUSED(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_ALL,
+				     self->fd, NULL),
+		       "all files of this kind", for_root(variant->who, EINVAL));
+	EXPECT_REFUSED(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_ALL,
+				     self->fd, NULL),
+		       "all files of this kind", for_root(variant->who, EINVAL));
+	if (variant->who == OTHER)
+		EXPECT_REFUSED(fanotify_mark(fanotify, FAN_MARK_ADD, FAN_ALL, self->fd, NULL),
+			       "who may not read it", EACCES);
+	else
+		EXPECT_ALLOWED(fanotify_mark(fanotify, FAN_MARK_ADD, FAN_ALL, self->fd, NULL),
+			       "who may read it");
+	use(self->fd, self->path, self->size, self->buffer);
+	EXPECT_REFUSED(read(fanotify, self->buffer, self->page), "fanotify", EAGAIN);
 }
 
 TEST_F(access, process_accounting)
 {
-	EXPECT_REFUSED(syscall(SYS_acct, self->path),
-		       "acct", ENXIO, EACCES, EPERM, no_such_call());
+	if (!have_call(SYS_acct))
+		SKIP(return, "this kernel accounts for no processes");
+	EXPECT_REFUSED(syscall(SYS_acct, self->path), "acct", for_root(variant->who, ENXIO));
 }
 
 TEST_F(access, file_attributes)
@@ -292,10 +369,10 @@ TEST_F(access, file_attributes)
 
 	EXPECT_REFUSED(syscall(__NR_file_getattr, self->fd, "", &attr, sizeof(attr),
 			       AT_EMPTY_PATH),
-		       "file_getattr", EOPNOTSUPP, ENOTTY);
+		       "file_getattr", EOPNOTSUPP);
 	EXPECT_REFUSED(syscall(__NR_file_setattr, self->fd, "", &attr, sizeof(attr),
 			       AT_EMPTY_PATH),
-		       "file_setattr", EOPNOTSUPP, ENOTTY, EPERM);
+		       "file_setattr", EOPNOTSUPP);
 #else
 	SKIP(return, "built without file_getattr()");
 #endif
@@ -311,30 +388,26 @@ TEST_F(access, advice_is_harmless)
 	};
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(advice); i++) {
-		int error = posix_fadvise(self->fd, 0, 0, advice[i]);
-
-		EXPECT_TRUE(error_in(error ?: EINVAL, EINVAL, no_such_call(), EOPNOTSUPP, 0))
-			TH_LOG("advice %d: %s", advice[i], strerror(error));
-	}
+	if (!have_call(SYS_fadvise64))
+		SKIP(return, "this kernel takes no advice");
+	for (i = 0; i < ARRAY_SIZE(advice); i++)
+		EXPECT_EQ(0, posix_fadvise(self->fd, 0, 0, advice[i]))
+			TH_LOG("advice %d", advice[i]);
 	/* The teardown sees whether something has changed. */
 }
 
 TEST_F(access, readahead_is_harmless)
 {
-	if (readahead(self->fd, 0, self->page))
-		EXPECT_TRUE(error_in(errno, EINVAL, no_such_call(), 0));
+	EXPECT_REFUSED(readahead(self->fd, 0, self->page), "readahead", EINVAL);
 }
 
 TEST_F(access, sync_is_harmless)
 {
-	if (fsync(self->fd))
-		EXPECT_EQ(EINVAL, errno);
-	if (fdatasync(self->fd))
-		EXPECT_EQ(EINVAL, errno);
-	if (sync_file_range(self->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE |
-			    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER))
-		EXPECT_TRUE(error_in(errno, EINVAL, ESPIPE, no_such_call(), 0));
+	EXPECT_REFUSED(fsync(self->fd), "fsync", EINVAL);
+	EXPECT_REFUSED(fdatasync(self->fd), "fdatasync", EINVAL);
+	EXPECT_ALLOWED(sync_file_range(self->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE |
+				       SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER),
+		       "sync_file_range");
 	EXPECT_ALLOWED(syncfs(self->fd), "syncfs");
 }
 
@@ -344,14 +417,15 @@ TEST_F(access, cachestat_tells_nothing)
 	struct cachestat_range { __u64 off, len; } range = { 0, 0 };
 	struct { __u64 cache, dirty, writeback, evicted, recently; } stat = {};
 
-	if (syscall(__NR_cachestat, self->fd, &range, &stat, 0)) {
-		EXPECT_TRUE(error_in(errno, EOPNOTSUPP, EPERM, EBADF, no_such_call(), 0));
-		return;
-	}
+	if (!have_call(__NR_cachestat))
+		SKIP(return, "this kernel has no cachestat()");
+	EXPECT_ALLOWED(syscall(__NR_cachestat, self->fd, &range, &stat, 0), "cachestat");
 	EXPECT_EQ(0, stat.cache);
 	EXPECT_EQ(0, stat.dirty);
 	EXPECT_EQ(0, stat.writeback);
 	EXPECT_EQ(0, stat.evicted);
+#else
+	SKIP(return, "built without cachestat()");
 #endif
 }
 
