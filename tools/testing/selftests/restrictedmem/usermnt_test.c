@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <sched.h>
+#include <sys/fanotify.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
@@ -297,13 +298,13 @@ TEST_F(usermnt, a_handle_of_the_file_behind_opens_nothing)
 {
 	int dir = open_dir(DIR_PATH), fd;
 	struct handle before, after, made_up;
-	unsigned int generations[8], i;
+	unsigned int around[3] = {}, i;
 	struct stat st;
 
 	before = new_handle(DIR_PATH "/before");
 	fd = from_mount(dir);
 	after = new_handle(DIR_PATH "/after");
-	if (!before.head.handle_bytes)
+	if (!have_call(SYS_name_to_handle_at))
 		SKIP(return, "this kernel has no file handles");
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(before.low + 2, after.low)
@@ -312,14 +313,11 @@ TEST_F(usermnt, a_handle_of_the_file_behind_opens_nothing)
 	EXPECT_ALLOWED(open_by_handle_at(dir, &after.head, O_RDWR), "a handle is a way in");
 
 	ASSERT_EQ(0, fstat(fd, &st));
-	for (i = 0; i < 8; i++)
-		generations[i] = (unsigned int[]){
-			0, 1, -1, before.generation, before.generation + 1,
-			after.generation, after.generation - 1, st.st_ino,
-		}[i];
-	for (i = 0; i < 8; i++) {
+	around[1] = before.generation;
+	around[2] = after.generation;
+	for (i = 0; i < 9; i++) {
 		made_up = before;
-		made_up.generation = generations[i];
+		made_up.generation = around[i / 3] + i % 3 - 1;
 		made_up.low = before.low + 1;
 		EXPECT_REFUSED(open_by_handle_at(dir, &made_up.head, O_RDWR),
 			       "the number of the file behind", ESTALE);
@@ -327,6 +325,65 @@ TEST_F(usermnt, a_handle_of_the_file_behind_opens_nothing)
 		EXPECT_REFUSED(open_by_handle_at(dir, &made_up.head, O_RDWR),
 			       "the number that fstat() tells", ESTALE);
 	}
+}
+
+/*
+ * Takes all events, and tries to open what they name, with O_PATH, which is no event
+ * itself. How many there were, and how many led to something.
+ */
+static void take_events(int fanotify, int dir, int *events, int *opened)
+{
+	struct fanotify_event_metadata *event;
+	char buffer[4096];
+	ssize_t len;
+
+	*events = 0;
+	*opened = 0;
+	while ((len = read(fanotify, buffer, sizeof(buffer))) > 0) {
+		for (event = (void *)buffer; FAN_EVENT_OK(event, len);
+		     event = FAN_EVENT_NEXT(event, len)) {
+			struct fanotify_event_info_fid *info = (void *)(event + 1);
+			int fd = open_by_handle_at(dir, (void *)info->handle, O_PATH);
+
+			++*events;
+			*opened += fd >= 0;
+			if (fd >= 0)
+				close(fd);
+		}
+	}
+}
+
+/* Who may watch all files of the filesystem is told their handles. */
+TEST_F(usermnt, a_watch_of_the_filesystem_leads_to_nothing)
+{
+	const uint64_t all = FAN_ACCESS | FAN_MODIFY | FAN_ATTRIB | FAN_OPEN | FAN_CLOSE |
+			     FAN_CREATE | FAN_DELETE | FAN_DELETE_SELF;
+	int fanotify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_NONBLOCK, 0);
+	int dir = open_dir(DIR_PATH), events, opened, fd;
+	char byte;
+
+	if (fanotify < 0)
+		SKIP(return, "this kernel has no fanotify");
+	ASSERT_EQ(0, fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, all, dir, NULL));
+	close(open(DIR_PATH "/ordinary", O_RDWR | O_CREAT, 0600));
+	take_events(fanotify, dir, &events, &opened);
+	EXPECT_LT(0, opened)
+		TH_LOG("an event of an ordinary file leads to it");
+
+	fd = from_mount(dir);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, PAGES * page_size()));
+	ASSERT_EQ(0, reserve(fd, 0, 4));
+	ASSERT_EQ(0, punch(fd, 0, 2));
+	EXPECT_EQ(-1, read(fd, &byte, 1));
+	take_events(fanotify, dir, &events, &opened);
+	EXPECT_EQ(0, events)
+		TH_LOG("while there is a file");
+	/* That it is gone is told, with a handle. */
+	close(fd);
+	take_events(fanotify, dir, &events, &opened);
+	EXPECT_EQ(0, opened)
+		TH_LOG("when it is gone, %d events", events);
 }
 
 /* Whoever mounts a tmpfs that may be swapped out gets memory that may not. */
