@@ -193,7 +193,7 @@ check_syscall-number() {
 	for table in "${tables[@]}"; do
 		number=$syscall_nr
 		[[ $table != arch/alpha/* ]] || number=$((number + 110))
-		grep -qE "^$number[[:space:]]+[a-z0-9]+[[:space:]]+${syscall_name}[[:space:]]+sys_${syscall_name}$" "$table" ||
+		grep -qE "^${number}[[:space:]]+[a-z0-9]+[[:space:]]+${syscall_name}[[:space:]]+sys_${syscall_name}$" "$table" ||
 			{ echo "$table: no $syscall_name, or not with the number $number"; return 1; }
 	done
 	git grep -iE "(define|const) .*NR_${syscall_name}(:.*=)?[[:space:]]+[0-9]" | none -vE "[^0-9]$syscall_nr;?$"

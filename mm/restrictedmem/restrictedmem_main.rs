@@ -42,7 +42,12 @@
 //! or loaded and after every populate callback agreed; no other byte reaches a consumer.
 
 // A panic is an oops of whoever called, with locks held.
-#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 mod bind;
 mod bindings;

@@ -39,7 +39,12 @@
 //! answer.
 
 // A panic is an oops of whoever called, with locks held.
-#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 mod bell;
 mod call;
