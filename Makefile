@@ -39,7 +39,7 @@ help:
 	@echo '  distclean      remove all caches, of every checkout'
 	@echo
 	@echo '  KERNEL_TREE=DIR builds in a git tree of yours, 7.3 or later; MIRROR=URL'
-	@echo '  names a Debian mirror; XDG_CACHE_HOME says where caches go (12 GB).'
+	@echo '  names a Debian mirror; XDG_CACHE_HOME says where caches go (13 GB).'
 	@echo '  BENCH=OPTIONS are options of rmem bench, such as --mib and --rounds.'
 
 .PHONY: run bench shell apply patches
