@@ -21,7 +21,7 @@
 //! | `model` | a resource manager and a hypervisor that are none; for tests |
 //! | [`ffi`] | all that is unsafe |
 //!
-//! The way to a real hypervisor was gone to the published one only, in an emulated machine.
+//! The way to a real hypervisor has been tried with the published one only, below QEMU.
 //!
 //! # Locks
 //!
