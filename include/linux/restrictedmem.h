@@ -408,7 +408,8 @@ void restrictedmem_memory_failure(struct page *page);
  * For whoever would write all memory to a disk.
  *
  * Context: May sleep.
- * Return: Whether any restricted file has memory, present or reserved.
+ * Return: Whether any restricted file has memory, present or reserved, or memory
+ * was quarantined since the machine was booted.
  */
 bool restrictedmem_active(void);
 

@@ -21,6 +21,7 @@ use crate::{
         self,
         Pages, //
     },
+    registry,
     tmpfs::Tmpfs, //
 };
 
@@ -58,6 +59,7 @@ impl RestrictedFile {
             if !folio.is_uptodate() {
                 continue;
             }
+            registry::note_quarantine();
             notify::take_for(&bindings, &block, owner, || {
                 self.memory.remove(block.clone());
             });

@@ -11,6 +11,10 @@ use kernel::{
         RBTree,
         RBTreeNode, //
     },
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
 };
 
 use crate::{
@@ -21,6 +25,9 @@ use crate::{
     },
     provider::Provider, //
 };
+
+/// Whether memory was quarantined: it has its contents until the next boot, and no file.
+static QUARANTINED: Atomic<bool> = Atomic::new(false);
 
 /// The files, by the address of their mapping of tmpfs.
 pub(crate) type Files = RBTree<usize, WeakFile>;
@@ -77,7 +84,13 @@ pub(crate) fn next(mut position: usize) -> Option<(usize, LiveFile)> {
     }
 }
 
-/// Returns whether any file has memory.
+/// Notes that memory is about to leave its file for ever. Called before it does, so that it is
+/// counted all the time.
+pub(crate) fn note_quarantine() {
+    QUARANTINED.store(true, Relaxed);
+}
+
+/// Returns whether any file has memory, or had some that is quarantined.
 pub(crate) fn has_memory() -> bool {
     let mut position = 0;
 
@@ -87,5 +100,5 @@ pub(crate) fn has_memory() -> bool {
         }
         position = found;
     }
-    false
+    QUARANTINED.load(Relaxed)
 }

@@ -20,6 +20,7 @@
 #include <linux/quota.h>
 #include <linux/udmabuf.h>
 
+#include "../../../../drivers/iommu/iommufd/iommufd_test.h"
 #include "access.h"
 
 /* Parts of the kernel that take files */
@@ -133,6 +134,39 @@ TEST_F(access, iommufd)
 	unmap.length = map.length;
 	EXPECT_ALLOWED(ioctl(device, IOMMU_IOAS_UNMAP, &unmap), "IOMMU_IOAS_UNMAP");
 	EXPECT_EQ(self->page, unmap.length);
+}
+
+/* With a device of the kernel's own tests of iommufd: before the file, and after it. */
+TEST_F(access, iommufd_with_a_device)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct iommu_ioas_map_file map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.fd = self->fd,
+		.length = self->page,
+	};
+	struct iommu_test_cmd add_device = {
+		.size = sizeof(add_device),
+		.op = IOMMU_TEST_OP_MOCK_DOMAIN,
+	};
+	int device = open("/dev/iommu", O_RDWR);
+
+	if (device < 0)
+		SKIP(return, "cannot open /dev/iommu");
+	ASSERT_EQ(0, ioctl(device, IOMMU_IOAS_ALLOC, &alloc));
+	add_device.id = alloc.out_ioas_id;
+	if (ioctl(device, IOMMU_TEST_CMD, &add_device) && errno == ENOTTY)
+		SKIP(return, "no device to test with (CONFIG_IOMMUFD_TEST)");
+	map.ioas_id = alloc.out_ioas_id;
+	EXPECT_REFUSED(ioctl(device, IOMMU_IOAS_MAP_FILE, &map), "IOMMU_IOAS_MAP_FILE", EINVAL);
+
+	ASSERT_EQ(0, ioctl(device, IOMMU_IOAS_ALLOC, &alloc));
+	map.ioas_id = alloc.out_ioas_id;
+	ASSERT_EQ(0, ioctl(device, IOMMU_IOAS_MAP_FILE, &map));
+	add_device.id = alloc.out_ioas_id;
+	EXPECT_REFUSED(ioctl(device, IOMMU_TEST_CMD, &add_device), "adding a device", EINVAL);
+	EXPECT_EQ(self->pages, pages_of(self->fd));
 }
 
 TEST_F(access, kernel_modules)
