@@ -144,7 +144,7 @@ pack() {
 		add "$user/kvm/$program" "kvm/$(dirname "$program")"
 	done
 	echo "/kvm/restrictedmem_test -u" > "$files/lists/kvm-shadow"
-	echo "./move_test -t not_for_a_device" > "$files/lists/device"
+	printf '%s\n' './move_test -t not_for_a_device' './frame_test -t page_owner' > "$files/lists/device"
 	echo "./frame_test -t freed_is_cleared_if_asked" > "$files/lists/init-on-free"
 	printf '%s\n' ./oracle_test ./storm_test ./fault_test '/kvm/restrictedmem_storm_test -s 20' > "$files/lists/soak"
 	# Callbacks of one file wait for each other, so there have to be several.

@@ -276,8 +276,8 @@ void restrictedmem_unbind(struct restrictedmem_binding *binding);
  * Context: May sleep. Takes the invalidate_lock of the file, shared, if the
  * memory is not present or an invalidation is going on. Not from a callback.
  * Return: 0, -EINVAL (outside the binding), -EHWPOISON (memory error at this
- * page), -ENOMEM, -ENOSPC, -EINTR, -EAGAIN (a new large folio could not be split
- * at the edge of a binding), or what a consumer's populate() returned.
+ * page), -ENOMEM, -ENOSPC, -EDQUOT, -EINTR, -EAGAIN (a new large folio could not be
+ * split at the edge of a binding), or what a consumer's populate() returned.
  */
 int restrictedmem_get(struct restrictedmem_binding *binding, pgoff_t index,
 		      struct restrictedmem_page *page);

@@ -270,7 +270,7 @@ impl<T: Consumer> Binding<T> {
     ///
     /// - [`EINVAL`]: outside the binding.
     /// - [`EHWPOISON`]: memory error at this page.
-    /// - [`ENOMEM`], [`ENOSPC`], [`EINTR`], or what a [`Consumer::populate`] returned.
+    /// - [`ENOMEM`], [`ENOSPC`], [`EDQUOT`], [`EINTR`], or what a [`Consumer::populate`] returned.
     pub fn get(&self, index: usize) -> Result<Page> {
         let mut page = MaybeUninit::<bindings::restrictedmem_page>::uninit();
 

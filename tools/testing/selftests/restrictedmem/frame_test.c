@@ -261,6 +261,30 @@ TEST_F(frame, idle)
 	}
 }
 
+/* A kernel that was told to takes notes of who allocated which page, not of what is in it. */
+TEST_F(frame, page_owner)
+{
+	const char *path = "/sys/kernel/debug/page_owner";
+	char note[4096], frame[32];
+	int notes = open(path, O_RDONLY);
+
+	if (notes < 0 || (read(notes, note, sizeof(note)) < 0 && errno == EINVAL))
+		SKIP(return, "this kernel takes no notes of who has a page");
+	EXPECT_TRUE(error_in(open_as_nobody(path), EACCES, EPERM, 0));
+	for (int i = 0; i < PAGES; i++) {
+		ssize_t len;
+
+		ASSERT_EQ(self->pfns[i], lseek(notes, self->pfns[i], SEEK_SET));
+		len = read(notes, note, sizeof(note) - 1);
+		ASSERT_LT(0, len);
+		note[len] = '\0';
+		snprintf(frame, sizeof(frame), "PFN 0x%lx ", self->pfns[i]);
+		EXPECT_NE(NULL, strstr(note, frame))
+			TH_LOG("%s", note);
+		EXPECT_EQ(0, runs_of(SECRET, note, len));
+	}
+}
+
 /* Sets a number of the kernel's, and returns what it was. */
 static long long set_number(const char *path, long long value)
 {

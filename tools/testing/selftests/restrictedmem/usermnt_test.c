@@ -245,6 +245,50 @@ static long long unevictable(void)
 	return read_key("/proc/meminfo", "Unevictable:") * 1024 / page_size();
 }
 
+/* A user who has no quota left gets no memory, whichever of the user's files it is for. */
+TEST_F(usermnt, its_quotas_hold)
+{
+	int first, second, third, consumer, id;
+	char options[64];
+
+	snprintf(options, sizeof(options), "mode=1777,usrquota,usrquota_block_hardlimit=%ld",
+		 16 * page_size());
+	if (mount("quota", SUB_PATH, "tmpfs", 0, options)) {
+		ASSERT_EQ(EINVAL, errno);
+		SKIP(return, "this kernel has no quotas of tmpfs");
+	}
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	consumer = new_consumer();
+	ASSERT_LE(0, consumer);
+	ASSERT_EQ(0, become_nobody());
+	first = from_path(SUB_PATH);
+	second = from_path(SUB_PATH);
+	third = from_path(SUB_PATH);
+	ASSERT_EQ(0, ftruncate(first, PAGES * page_size()));
+	ASSERT_EQ(0, ftruncate(second, PAGES * page_size()));
+	ASSERT_EQ(0, ftruncate(third, PAGES * page_size()));
+	id = rm_bind(consumer, third, 0, PAGES, RMTEST_EXCLUSIVE);
+	ASSERT_LT(0, id);
+
+	EXPECT_REFUSED(reserve(first, 0, 17), "more than the user may have", EDQUOT);
+	EXPECT_EQ(0, pages_of(first));
+	EXPECT_EQ(0, reserve(first, 0, 16));
+	EXPECT_REFUSED(reserve(second, 0, 1), "of another file", EDQUOT);
+	EXPECT_REFUSED(rm_get(consumer, id, 0), "whoever touches first", EDQUOT);
+	EXPECT_EQ(0, pages_of(third));
+	EXPECT_EQ(0, punch(first, 4, 8));
+	EXPECT_EQ(0, reserve(second, 0, 4));
+	EXPECT_REFUSED(reserve(first, 4, 5), "the other file has it now", EDQUOT);
+	close(second);
+	EXPECT_EQ(0, reserve(first, 4, 8));
+	close(first);
+	EXPECT_EQ(0, reserve(third, 0, 15));
+	EXPECT_LT(0, rm_get(consumer, id, 15))
+		TH_LOG("all of it was given back");
+	EXPECT_REFUSED(rm_get(consumer, id, 16), "one more", EDQUOT);
+}
+
 /* What is restricted stays so, whatever the mount allows. */
 
 TEST_F(usermnt, is_not_executed_where_programs_are)
