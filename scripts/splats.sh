@@ -10,7 +10,7 @@ splat='BUG:|WARNING:|INFO: (possible|task|rcu|suspicious|trying)|KASAN|UBSAN|Oop
 splat+='|general protection|Call Trace|detected stall|refcount_t|[Kk]ernel panic'
 
 # Who was out of memory, and how it came to that, is no mistake of the kernel's.
-console() { sed '/invoked oom-killer/,/oom-kill:/d' "$1"; }
+console() { sed -E '/invoked oom-killer/,/oom-kill:|no killable processes/d' "$1"; }
 
 if [ -n "${3-}" ]; then
 	if grep -qE "$splat" "$2" && grep -qE "$3" "$2"; then
