@@ -50,28 +50,6 @@ FIXTURE_TEARDOWN(oom)
 	}
 }
 
-/* Takes memory of its own in the cgroup: the status it ends with. */
-static int take(const char *cgroup, size_t size, const char *adjust)
-{
-	pid_t child = fork();
-	int status;
-
-	if (!child) {
-		char *memory;
-
-		if (set_in("/proc/self", "oom_score_adj", adjust) ||
-		    set_in(cgroup, "cgroup.procs", "0"))
-			_exit(1);
-		memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (memory == MAP_FAILED)
-			_exit(2);
-		memset(memory, 1, size);
-		_exit(0);
-	}
-	return waitpid(child, &status, 0) == child ? status : -1;
-}
-
 TEST_F_TIMEOUT(oom, who_takes_too_much_is_killed_and_not_who_has_it, 120)
 {
 	const uint64_t pages = HELD / 2 / page_size();
@@ -96,17 +74,6 @@ static bool heard_from(int fd)
 	char byte;
 
 	return read(fd, &byte, 1) == 1;
-}
-
-/* Whether the cgroup has less than this, now or a little later. */
-static bool falls_below(const char *cgroup, long long bytes)
-{
-	for (int i = 0; i < 200; i++) {
-		if (number_in(cgroup, "memory.current") < bytes)
-			return true;
-		rm_sleep_ms(50);
-	}
-	return false;
 }
 
 TEST_F_TIMEOUT(oom, the_memory_of_who_is_killed_is_free, 120)

@@ -10,8 +10,10 @@
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
+#include "text.h"
 #include "load.h"
 #include "test_consumer.h"
+#include "left.h"
 
 #define PAGES 256
 #define SECONDS 4
@@ -164,30 +166,6 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Memory of all tmpfs files. Processors add up what they know only when told to. */
-static long long shmem(void)
-{
-	int refresh = open("/proc/sys/vm/stat_refresh", O_WRONLY);
-
-	if (refresh >= 0) {
-		if (write(refresh, "1", 1) != 1)
-			fprintf(stderr, "# no stat_refresh\n");
-		close(refresh);
-	}
-	return read_key("/proc/meminfo", "Shmem:");
-}
-
-/* Closing is done with when the last task is; give it a moment. */
-static bool shmem_back_to(long long before)
-{
-	for (int i = 0; i < 100; i++) {
-		if (shmem() <= before)
-			return true;
-		rm_sleep_ms(20);
-	}
-	return false;
-}
-
 FIXTURE(storm) {
 	long long shmem;
 };
@@ -325,8 +303,6 @@ FIXTURE_VARIANT_ADD(kills, while_they_wait) {
 	.watcher = { .flags = RMTEST_DELAY_INTERRUPTIBLE, .prepare_delay_ms = 20,
 		     .start_delay_ms = 10, .populate_delay_ms = 1 },
 };
-
-#define REFERENCES "/sys/module/restrictedmem_test/refcnt"
 
 FIXTURE_SETUP(kills)
 {
