@@ -7,6 +7,7 @@
 #include "../kselftest_harness.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
@@ -122,6 +123,57 @@ TEST_F_TIMEOUT(numa, does_not_follow_a_task, 60)
 	EXPECT_LE(PAGES / 2, count_moved(&ordinary));
 	EXPECT_STAYED(self->consumer, &bound, &loose);
 	EXPECT_EQ(0, node_of(bound.pfns[0]));
+}
+
+static long by_mbind(const struct ordinary *ordinary)
+{
+	const unsigned long to = 1UL << 1;
+
+	return syscall(SYS_mbind, ordinary->memory, ordinary->pages * page_size(), MPOL_BIND,
+		       &to, 8 * sizeof(to), MPOL_MF_MOVE_ALL | MPOL_MF_STRICT);
+}
+
+static long by_move_pages(const struct ordinary *ordinary)
+{
+	static int nodes[PAGES], status[PAGES];
+	static void *places[PAGES];
+
+	for (int i = 0; i < PAGES; i++) {
+		places[i] = ordinary->memory + i * page_size();
+		nodes[i] = 1;
+	}
+	return syscall(SYS_move_pages, getpid(), PAGES, places, nodes, status,
+		       MPOL_MF_MOVE_ALL);
+}
+
+/* Not even what root moves though others have mapped it, too. */
+TEST_F_TIMEOUT(numa, does_not_move_with_all, 60)
+{
+	long (*const ways[])(const struct ordinary *) = { by_mbind, by_move_pages };
+	struct ordinary ordinary;
+	struct held bound, loose;
+	pid_t other;
+
+	ASSERT_EQ(0, rm_unbind(self->consumer, self->id));
+	ASSERT_EQ(0, hold(&bound, self->consumer, self->fd, PAGES, true));
+	ASSERT_EQ(0, hold(&loose, self->consumer, new_sized_file(PAGES * page_size()),
+			  PAGES, false));
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		ASSERT_EQ(0, take_from(0));
+		ASSERT_EQ(0, take_ordinary(&ordinary, PAGES));
+		ASSERT_EQ(0, take_from(-1));
+		other = fork();
+		ASSERT_LE(0, other);
+		while (!other)
+			pause();
+
+		EXPECT_EQ(0, ways[i](&ordinary));
+		EXPECT_LE(PAGES / 2, count_moved(&ordinary));
+		EXPECT_STAYED(self->consumer, &bound, &loose);
+		EXPECT_EQ(0, node_of(bound.pfns[0]));
+		kill(other, SIGKILL);
+		EXPECT_EQ(other, waitpid(other, NULL, 0));
+	}
 }
 
 /* Nor does a group of tasks that is sent there. */
