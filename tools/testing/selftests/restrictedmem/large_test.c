@@ -4,6 +4,8 @@
  * never brings back old bytes.
  */
 #define _GNU_SOURCE
+#include <sys/mman.h>
+
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
@@ -383,6 +385,66 @@ TEST_F(large, loading_beside_a_binding)
 	EXPECT_EQ(0x21, rm_look(self->a, self->id, 100));
 	EXPECT_EQ(0x21, rm_look(self->a, self->id, 199));
 	EXPECT_EQ(0, rm_look(self->a, self->id, 200));
+}
+
+/* How many pages of the second block are not @byte before page @end, and zero behind. */
+static int count_not_loaded(int consumer, int id, int end, unsigned char byte)
+{
+	int wrong = 0;
+
+	for (int i = 0; i < LARGE; i++)
+		wrong += rm_look(consumer, id, LARGE + i) != (i < end ? byte : 0);
+	return wrong;
+}
+
+TEST_F(large, loading_ends_where_its_source_does)
+{
+	const size_t size = LARGE * page_size();
+	char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+	int file = memfd_create("source", 0), large = 0;
+	const struct {
+		bool is_file;
+		int skip, pages;
+	} sources[] = {
+		{ false, 0, 100 }, { false, 10, 99 },
+		{ true, 0, 101 }, { true, page_size(), 100 },
+	};
+	long pages;
+
+	ASSERT_NE(MAP_FAILED, bytes);
+	memset(bytes, 0x21, size);
+	ASSERT_EQ(0, munmap(bytes + 100 * page_size(), page_size()));
+	/* A file whose last page is full, as what is behind its end are zeroes. */
+	ASSERT_EQ(0, ftruncate(file, 101 * page_size()));
+	for (int i = 0; i < 101; i++)
+		ASSERT_EQ(page_size(), pwrite(file, bytes, page_size(), i * page_size()));
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(sources); i++) {
+		const int end = sources[i].pages;
+
+		/* What is free has something in it then. */
+		ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+		ASSERT_EQ(0, rm_unbind(self->a, self->id));
+		ASSERT_EQ(0, punch(self->fd, 0, PAGES));
+		if (sources[i].is_file)
+			EXPECT_REFUSED(load_pages_fd(self->fd, LARGE, 2 * LARGE, file,
+						     sources[i].skip, &pages),
+				       "there is no more of the file", ENODATA);
+		else
+			EXPECT_REFUSED(load_pages(self->fd, LARGE, 2 * LARGE,
+						  bytes + sources[i].skip, &pages),
+				       "there is no more memory", EFAULT);
+		EXPECT_EQ(end, pages)
+			TH_LOG("source %u", i);
+		large += pages_of(self->fd) == LARGE;
+		self->id = rm_bind(self->a, self->fd, 0, PAGES, SHRD);
+		ASSERT_LT(0, self->id);
+		EXPECT_EQ(0, count_not_loaded(self->a, self->id, end, 0x21))
+			TH_LOG("source %u", i);
+	}
+	if (!large)
+		SKIP(return, "no large folio to be had");
 }
 
 TEST_F(large, a_memory_error_in_it)
