@@ -513,6 +513,76 @@ TEST_F(large, who_is_refused_keeps_no_reference)
 	EXPECT_EQ(LARGE - 8, pages_of(self->fd));
 }
 
+/* How many pages of the second block, but for one, are not what and where they were. */
+static int count_changed(int consumer, int id, int but, long pfn)
+{
+	int changed = 0;
+
+	for (int i = 0; i < LARGE; i++)
+		changed += i != but && (rm_get(consumer, id, LARGE + i) != pfn + i ||
+					rm_look(consumer, id, LARGE + i) != 0x77);
+	return changed;
+}
+
+/*
+ * The kernel could not split it. Nor can a hole or a binding that begins or ends in it:
+ * before, at and behind the page.
+ */
+TEST_F(large, edges_in_one_with_an_error_that_is_referenced)
+{
+	const int edges[][2] = { { 8, 16 }, { 90, 100 }, { 90, 101 }, { 100, 101 },
+				 { 101, 102 }, { 200, LARGE }, { 200, 201 } };
+	long pfn = rm_get(self->a, self->id, LARGE);
+	struct rmtest_counters a;
+	int id;
+
+	if (access(INJECT, W_OK))
+		SKIP(return, "there is no " INJECT);
+	ASSERT_EQ(0, rm_fill(self->a, self->id, LARGE, 2 * LARGE, 0x77));
+	ASSERT_LT(0, rm_keep(self->a, self->id, LARGE + 3));
+	poison(pfn + 100);
+	ASSERT_TRUE(rm_wait_for(self->a, ends, 1));
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(edges); i++) {
+		const int start = LARGE + edges[i][0], end = LARGE + edges[i][1];
+
+		ASSERT_EQ(0, rm_reset(self->a));
+		EXPECT_REFUSED(punch(self->fd, start, end), "a hole", EAGAIN);
+		a = rm_counters(self->a);
+		EXPECT_EQ(1, a.prepares)
+			TH_LOG("hole %u", i);
+		EXPECT_EQ(1, a.starts + a.aborts);
+		EXPECT_EQ(a.starts, a.ends);
+		EXPECT_EQ(0, a.errors);
+		EXPECT_REFUSED(rm_bind(self->b, self->fd, start, end, SHRD), "a binding",
+			       EAGAIN);
+		EXPECT_EQ(0, rm_counters(self->b).bindings);
+	}
+	EXPECT_EQ(LARGE, pages_of(self->fd));
+	EXPECT_EQ(0, count_changed(self->a, self->id, 100, pfn))
+		TH_LOG("nothing has changed");
+	EXPECT_REFUSED(rm_get(self->a, self->id, LARGE + 100), "the page", EHWPOISON);
+	id = rm_bind(self->b, self->fd, LARGE, 2 * LARGE, SHRD);
+	EXPECT_LT(0, id)
+		TH_LOG("it has edges of its own");
+	EXPECT_REFUSED(rm_get(self->b, id, LARGE + 100), "the page", EHWPOISON);
+
+	/* Without the reference they can, and the rest of it stays as it is. */
+	ASSERT_EQ(1, rm_put_all(self->a));
+	ASSERT_EQ(0, rm_unbind(self->b, id));
+	ASSERT_EQ(0, rm_reset(self->b));
+	id = rm_bind(self->b, self->fd, LARGE + 90, LARGE + 101, SHRD);
+	EXPECT_LT(0, id);
+	EXPECT_EQ(0, count_changed(self->a, self->id, 100, pfn));
+	EXPECT_REFUSED(rm_get(self->b, id, LARGE + 100), "the page", EHWPOISON);
+	EXPECT_ALLOWED(punch(self->fd, LARGE + 100, LARGE + 101), "a hole");
+	EXPECT_STORY("a:prepare a:start a:span@612 a:end", "exactly the page", self->b);
+	EXPECT_EQ(LARGE - 1, pages_of(self->fd));
+	EXPECT_EQ(0, count_changed(self->a, self->id, 100, pfn));
+	EXPECT_EQ(0, rm_look(self->b, id, LARGE + 100));
+	EXPECT_NE(pfn + 100, rm_get(self->b, id, LARGE + 100));
+}
+
 TEST_F(large, memory_with_an_error_is_not_used_again)
 {
 	long pfn = rm_get(self->a, self->id, LARGE);
