@@ -53,6 +53,8 @@ use kernel::{
     }, //
 };
 
+#[path = "test/ffi.rs"]
+mod ffi;
 #[path = "test/measure.rs"]
 mod measure;
 #[path = "test/recorder.rs"]
@@ -366,34 +368,43 @@ impl Device {
         let (mut runs, mut pages) = (0, 0);
 
         let range = io.start as usize..io.end as usize;
-        let walk = self.binding(id)?.get_range(range, |run| {
-            runs += 1;
-            pages += run.range.len() as u64;
-            if list.len() < capacity {
-                let run = uapi::Run {
-                    start: run.range.start as u64,
-                    end: run.range.end as u64,
-                    pfn: run.pfn as u64,
-                    folio_order: run.folio.order().into(),
-                };
-                list.push(run, GFP_KERNEL)?;
-            }
-            if flags & uapi::GET_KEEP != 0 {
-                for index in run.range.clone() {
-                    self.keep(id, index, run.folio.into())?;
+        let binding = self.binding(id)?;
+        let mut walk = || {
+            let walk = binding.get_range(range.clone(), |run| {
+                runs += 1;
+                pages += run.range.len() as u64;
+                if list.len() < capacity {
+                    let run = uapi::Run {
+                        start: run.range.start as u64,
+                        end: run.range.end as u64,
+                        pfn: run.pfn as u64,
+                        folio_order: run.folio.order().into(),
+                    };
+                    list.push(run, GFP_KERNEL)?;
                 }
-            }
+                if flags & uapi::GET_KEEP != 0 {
+                    for index in run.range.clone() {
+                        self.keep(id, index, run.folio.into())?;
+                    }
+                }
 
-            Ok(if runs == stop_after {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
-        });
+                Ok(if runs == stop_after {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
+            });
+            walk.map(|_| ())
+        };
+        let result = if flags & uapi::GET_IN_THREAD != 0 {
+            ffi::in_kernel_thread(walk)
+        } else {
+            walk()
+        };
 
         io.runs = runs;
         io.pages = pages;
-        io.error = walk.err().map_or(0, |err| err.to_errno().unsigned_abs());
+        io.error = result.err().map_or(0, |err| err.to_errno().unsigned_abs());
         write_all(io.addr, &mut list)
     }
 

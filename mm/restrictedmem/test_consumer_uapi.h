@@ -63,6 +63,8 @@ struct rmtest_range {
  * The reference is put. invalidate_start() takes the page out again.
  */
 #define RMTEST_GET_MAP	0x2
+/* Of a range get alone: it is a kernel thread that does it. */
+#define RMTEST_GET_IN_THREAD	0x4
 
 /**
  * struct rmtest_get - the memory at one page
@@ -70,7 +72,7 @@ struct rmtest_range {
  * @pfn: Result: page frame number.
  * @order: Result.
  * @id: The binding.
- * @flags: RMTEST_GET_*
+ * @flags: RMTEST_GET_KEEP, RMTEST_GET_MAP
  * @retries: Result: how often RMTEST_GET_MAP tried again.
  */
 struct rmtest_get {
@@ -119,7 +121,8 @@ struct rmtest_run {
  * @pages: Result: pages visited.
  * @capacity: Of @addr.
  * @id: The binding.
- * @flags: RMTEST_GET_KEEP: keep a reference for every page visited.
+ * @flags: RMTEST_GET_KEEP: keep a reference for every page visited;
+ *	RMTEST_GET_IN_THREAD.
  * @error: Result: errno of the walk, 0 if it reached the end or was stopped.
  */
 struct rmtest_get_range {

@@ -42,6 +42,7 @@ pub(crate) const LOADABLE: u32 = 2;
 
 pub(crate) const GET_KEEP: u32 = 1 << 0;
 pub(crate) const GET_MAP: u32 = 1 << 1;
+pub(crate) const GET_IN_THREAD: u32 = 1 << 2;
 
 pub(crate) const IO_KEPT: u32 = 1 << 0;
 

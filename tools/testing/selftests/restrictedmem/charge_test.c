@@ -234,6 +234,35 @@ TEST_F(charge, the_creator_pays_whoever_touches_first)
 	close(consumer);
 }
 
+/* A thread of the kernel, as a driver may have, is in no cgroup but the first. */
+TEST_F(charge, the_creator_pays_if_a_kernel_thread_touches_first)
+{
+	struct rmtest_get_range range = {
+		.end = 32 * MIB / page_size(), .flags = RMTEST_GET_IN_THREAD,
+	};
+	int consumer;
+
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	consumer = new_consumer();
+	range.id = bind_all(consumer, self->fd);
+	ASSERT_LT(0, (int)range.id);
+	ASSERT_EQ(0, ioctl(consumer, RMTEST_GET_RANGE, &range));
+	EXPECT_EQ(0, range.error);
+	EXPECT_EQ(range.end, range.pages);
+	EXPECT_LE(32 * MIB, charged(self->cgroup));
+	EXPECT_GT(32 * MIB + SLACK, charged(self->cgroup));
+
+	ASSERT_EQ(0, punch(self->fd, 0, range.end));
+	limit(self->cgroup, 16 * MIB);
+	ASSERT_EQ(0, ioctl(consumer, RMTEST_GET_RANGE, &range));
+	EXPECT_EQ(ENOMEM, range.error)
+		TH_LOG("the limit holds for it, too");
+	EXPECT_GE(16 * MIB, charged(self->cgroup));
+	EXPECT_EQ(0, kills(self->cgroup));
+	close(consumer);
+}
+
 TEST_F(charge, at_the_limit_a_get_ends)
 {
 	const long filled = MIB / page_size(), wanted = 48 * MIB / page_size();
