@@ -140,11 +140,13 @@ if [ "$list" = shell ]; then
 fi
 
 boot() {
-	if [ "$kernel" = native ]; then
-		# A program of the host, with the programs of the other kernel.
-		timeout --foreground -k 5 "$seconds" /build/native/linux mem=2G ncpus=2 seccomp=on \
-			initrd=/build/x86_64/initramfs.cpio con=null ssl=null ssl1=null,fd:1 \
-			results=ttyS1 "$append" 2> "$console"
+	local programs=x86_64
+	if [ "$kernel" = native ] || [ "$kernel" = uml ]; then
+		# A program of the host, with the programs of another kernel.
+		[ "$kernel" = native ] || programs=debug
+		timeout --foreground -k 5 "$seconds" "/build/$kernel/linux" mem=2G ncpus=2 seccomp=on \
+			"initrd=/build/$programs/initramfs.cpio" con=null con0=null,fd:2 \
+			ssl=null ssl1=null,fd:1 results=ttyS1 "$append" 2> "$console"
 	else
 		timeout --foreground -k 5 "$seconds" "${machine[@]}" -serial "file:$console" \
 			-serial stdio "${appended[@]}"

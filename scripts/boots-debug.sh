@@ -3,7 +3,8 @@
 #
 # The unit tests and selftests once more, in a kernel that watches itself: KASAN,
 # lockdep, kmemleak. Then the tests that break the rules on purpose, one boot
-# each, where the kernel has to complain.
+# each, where the kernel has to complain: in user-mode Linux, which boots in a
+# moment, unless memory has to fail for it.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -11,6 +12,9 @@ set -euo pipefail
 # The long ones first, for the lanes to end together.
 printf 'debug %s 1800\n' restrictedmem kvm-restrictedmem pressure
 printf 'debug %s 600\n' device kunit
-splat_tests | while IFS=$'\t' read -r number _ pattern; do
-	printf 'debug %s 600 "%s"\n' "splat-$number" "$pattern"
+"$scripts/kernel.sh" uml >&2
+splat_tests | while IFS=$'\t' read -r number command pattern; do
+	kernel=uml
+	[ "${command##* }" != error ] || kernel=debug
+	printf '%s %s 600 "%s"\n' "$kernel" "splat-$number" "$pattern"
 done

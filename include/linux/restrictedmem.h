@@ -92,10 +92,12 @@ struct restrictedmem_page {
  *
  * All callbacks run in process context and may sleep. No folio is locked. The
  * bindings of the file are held still from the first to the last callback of an
- * operation, so a callback must not call restrictedmem_bind(),
- * restrictedmem_unbind(), restrictedmem_get() or their relatives for the same
- * file, nor wait for anybody who does: lockdep reports it. A lock taken in
- * @invalidate_start must not be held until @invalidate_end.
+ * operation, so no callback may call restrictedmem_bind(), restrictedmem_unbind(),
+ * restrictedmem_get(), restrictedmem_get_range() or restrictedmem_quarantine() for
+ * the same file, nor wait for anybody who does: lockdep reports it, and does not
+ * tell one file from another. The other functions for consumers may be called, and
+ * references to folios and files be put. A lock taken in @invalidate_start must not
+ * be held until @invalidate_end.
  *
  * One operation calls each of the invalidate callbacks once per consumer, over
  * however many bindings its range reaches; restrictedmem_for_each_span() lists

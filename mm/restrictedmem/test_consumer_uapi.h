@@ -160,11 +160,15 @@ struct rmtest_seq {
 #define RMTEST_BREAK_GET	0x100
 #define RMTEST_BREAK_BIND	0x200
 #define RMTEST_BREAK_UNBIND	0x400
+#define RMTEST_BREAK_GET_RANGE	0x800
+#define RMTEST_BREAK_QUARANTINE	0x1000
 /* ... and the callback that makes it, once. */
 #define RMTEST_BREAK_IN_POPULATE	0x10000
 #define RMTEST_BREAK_IN_PREPARE		0x20000
 #define RMTEST_BREAK_IN_START		0x40000
 #define RMTEST_BREAK_IN_END		0x80000
+#define RMTEST_BREAK_IN_ABORT		0x100000
+#define RMTEST_BREAK_IN_ERROR		0x200000
 
 /**
  * struct rmtest_behaviour - what the callbacks do from now on, at first all 0

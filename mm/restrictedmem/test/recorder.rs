@@ -303,6 +303,14 @@ impl Recorder {
         if flags & uapi::BREAK_GET != 0 {
             let _ = binding.get(index);
         }
+        if flags & uapi::BREAK_GET_RANGE != 0 {
+            let _ = binding.get_range(index..index.saturating_add(1), |_| {
+                Ok(ControlFlow::Break(()))
+            });
+        }
+        if flags & uapi::BREAK_QUARANTINE != 0 {
+            let _ = binding.quarantine(index..index.saturating_add(1));
+        }
         if flags & uapi::BREAK_BIND != 0 {
             if let Ok(file) = LocalFile::fget(break_fd as u32) {
                 let cookie = Cookie { id: 0, cookie: 0 };
@@ -430,6 +438,9 @@ impl Consumer for Recorder {
 
         state.counters.aborts += 1;
         state.record_operation(uapi::ABORT, invalidation);
+        drop(state);
+
+        self.break_rules(uapi::BREAK_IN_ABORT, invalidation.range().start);
     }
 
     fn invalidate_start(&self, invalidation: &Invalidation<'_, Self>) {
@@ -483,5 +494,8 @@ impl Consumer for Recorder {
 
         state.counters.errors += 1;
         state.record_operation(uapi::ERROR, invalidation);
+        drop(state);
+
+        self.break_rules(uapi::BREAK_IN_ERROR, invalidation.range().start);
     }
 }

@@ -53,10 +53,14 @@ pub(crate) const NO_SAMPLE: u64 = 0x100;
 pub(crate) const BREAK_GET: u32 = 1 << 8;
 pub(crate) const BREAK_BIND: u32 = 1 << 9;
 pub(crate) const BREAK_UNBIND: u32 = 1 << 10;
+pub(crate) const BREAK_GET_RANGE: u32 = 1 << 11;
+pub(crate) const BREAK_QUARANTINE: u32 = 1 << 12;
 pub(crate) const BREAK_IN_POPULATE: u32 = 1 << 16;
 pub(crate) const BREAK_IN_PREPARE: u32 = 1 << 17;
 pub(crate) const BREAK_IN_START: u32 = 1 << 18;
 pub(crate) const BREAK_IN_END: u32 = 1 << 19;
+pub(crate) const BREAK_IN_ABORT: u32 = 1 << 20;
+pub(crate) const BREAK_IN_ERROR: u32 = 1 << 21;
 
 pub(crate) const POPULATE: u32 = 1;
 pub(crate) const PREPARE: u32 = 2;

@@ -14,7 +14,9 @@
 #include "../kselftest.h"
 
 #include "restrictedmem.h"
+#include "text.h"
 #include "test_consumer.h"
+#include "poison.h"
 
 #define PAGES 16
 
@@ -28,27 +30,42 @@ static const struct {
 	{ "get", RMTEST_BREAK_GET },
 	{ "bind", RMTEST_BREAK_BIND },
 	{ "unbind", RMTEST_BREAK_UNBIND },
+	{ "get_range", RMTEST_BREAK_GET_RANGE },
+	{ "quarantine", RMTEST_BREAK_QUARANTINE },
 }, callbacks[] = {
 	{ "populate", RMTEST_BREAK_IN_POPULATE },
 	{ "prepare", RMTEST_BREAK_IN_PREPARE },
+	{ "abort", RMTEST_BREAK_IN_ABORT },
 	{ "start", RMTEST_BREAK_IN_START },
 	{ "end", RMTEST_BREAK_IN_END },
+	{ "error", RMTEST_BREAK_IN_ERROR },
 };
 
 static void break_rules(unsigned int flags)
 {
-	struct rmtest_behaviour behaviour = { .flags = flags };
-	int consumer = open(RMTEST_DEVICE, O_RDWR), id;
+	int consumer = open(RMTEST_DEVICE, O_RDWR), other = open(RMTEST_DEVICE, O_RDWR);
+	int fd = new_sized_file(PAGES * page_size());
+	int id = rm_bind(consumer, fd, 0, 8, RMTEST_SHARED);
+	int other_id = rm_bind(other, fd, 0, 8, RMTEST_SHARED);
+	struct rmtest_behaviour breaks = { .flags = flags, .break_fd = fd };
+	struct rmtest_behaviour refuses = { .prepare_errno = EBUSY };
+	long pfn = rm_get(consumer, id, 0);
 
-	behaviour.break_fd = new_sized_file(PAGES * page_size());
-	id = rm_bind(consumer, behaviour.break_fd, 0, 8, RMTEST_SHARED);
-	if (id < 0 || rm_get(consumer, id, 0) < 0 || rm_behave(consumer, behaviour))
+	if (id < 0 || other_id < 0 || pfn < 0 || rm_behave(consumer, breaks))
 		exit(1);
+	/* Not by the binding that is about to go. */
 	if (flags & RMTEST_BREAK_IN_POPULATE)
-		rm_get(consumer, id, 1);
-	else
-		punch(behaviour.break_fd, 0, 1);
-	exit(0);
+		exit(rm_get(other, other_id, 1) < 0);
+	if (flags & RMTEST_BREAK_IN_ERROR) {
+		/* Somebody else tells of it, for whom we have to stay. */
+		while (!poison(pfn))
+			pause();
+		exit(1);
+	}
+	/* Who was bound later is asked later. */
+	if (flags & RMTEST_BREAK_IN_ABORT && rm_behave(other, refuses))
+		exit(1);
+	exit(punch(fd, 0, 1) != 0);
 }
 
 /* The log rather than a fixed wait: nobody knows how slow the machine is. */
