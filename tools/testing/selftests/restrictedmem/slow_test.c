@@ -2,9 +2,12 @@
 /*
  * A consumer that takes ten seconds over a callback. Whoever has to do with the same
  * file waits, and can be interrupted; nobody else notices, and the kernel does not
- * take those who wait for tasks that hang.
+ * take those who wait for tasks that hang. Whoever ends something waits, too, and
+ * ends all of it, whatever signals come.
  */
 #define _GNU_SOURCE
+#include <sys/wait.h>
+
 #include "../kselftest_harness.h"
 
 #include "restrictedmem.h"
@@ -167,6 +170,172 @@ TEST_F_TIMEOUT(slow, holds_up_nobody_else, 240)
 	}
 	EXPECT_EQ(hung, read_number(HUNG "detect_count"))
 		TH_LOG("nobody hangs");
+}
+
+/*
+ * What has no way to fail cannot be interrupted, either. Each has eight pages of its
+ * own behind those of the slow consumer, and does what it does in a child.
+ */
+enum ending { CLOSES, UNBINDS, QUARANTINES, ENDINGS };
+
+static int first_of(int ending)
+{
+	return 8 * (ending + 1);
+}
+
+FIXTURE(deaf) {
+	int fd, slow, slow_id, consumers[ENDINGS], ids[ENDINGS];
+	pid_t children[ENDINGS];
+};
+
+FIXTURE_VARIANT(deaf) {
+	int kind;
+};
+
+FIXTURE_VARIANT_ADD(deaf, behind_prepare) { .kind = 0 };
+
+FIXTURE_VARIANT_ADD(deaf, behind_start) { .kind = 1 };
+
+FIXTURE_VARIANT_ADD(deaf, behind_populate) { .kind = 2 };
+
+FIXTURE_SETUP(deaf)
+{
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	self->fd = new_sized_file(PAGES * page_size());
+	ASSERT_LE(0, self->fd);
+	self->slow = new_consumer();
+	ASSERT_LE(0, self->slow);
+	self->slow_id = rm_bind(self->slow, self->fd, 0, 8, SHRD);
+	ASSERT_LT(0, self->slow_id);
+	for (int i = 0; i < ENDINGS; i++) {
+		int consumer = new_consumer(), start = first_of(i), end = first_of(i + 1);
+
+		ASSERT_LE(0, consumer);
+		self->consumers[i] = consumer;
+		self->ids[i] = rm_bind(consumer, self->fd, start, end, SHRD);
+		ASSERT_LT(0, self->ids[i]);
+		ASSERT_EQ(0, rm_fill(consumer, self->ids[i], start, end, 0x21));
+	}
+}
+
+FIXTURE_TEARDOWN(deaf)
+{
+	for (int i = 0; i < ENDINGS; i++)
+		close(self->consumers[i]);
+	close(self->slow);
+	close(self->fd);
+}
+
+static pid_t start_ending(int what, int consumer, int id)
+{
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	if (what == UNBINDS)
+		rm_unbind(consumer, id);
+	else if (what == QUARANTINES)
+		rm_quarantine(consumer, id, first_of(what), first_of(what + 1));
+	else
+		pause();	/* closes when it dies */
+	_exit(0);
+}
+
+/* Waits until a process sleeps in a way that no signal ends. */
+static bool sleeps_deeply(pid_t pid)
+{
+	char path[64], state;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	for (int ms = 0; ms < 20000; ms += 5) {
+		FILE *file = fopen(path, "r");
+
+		if (!file)
+			return false;
+		if (fscanf(file, "%*d %*s %c", &state) != 1)
+			state = '?';
+		fclose(file);
+		if (state == 'D')
+			return true;
+		rm_sleep_ms(5);
+	}
+	return false;
+}
+
+/* Whether nobody has the pages, so that somebody else can. */
+static bool nobody_has(int fd, uint64_t start, uint64_t end)
+{
+	int consumer = new_consumer(), id = rm_bind(consumer, fd, start, end, RMTEST_EXCLUSIVE);
+
+	close(consumer);
+	return id > 0;
+}
+
+TEST_F_TIMEOUT(deaf, ends_all_of_it_and_then_dies, 120)
+{
+	struct rmtest_behaviour behaviour = kinds[variant->kind].behaviour;
+	struct rm_call slow = {
+		.what = kinds[variant->kind].what, .fd = self->fd, .end = 4,
+		.consumer = self->slow, .id = self->slow_id,
+	};
+	long long hung = read_number(HUNG "detect_count");
+	struct timespec before;
+	int status;
+
+	/* For as long as it takes. */
+	behaviour.prepare_delay_ms *= 10;
+	behaviour.start_delay_ms *= 10;
+	behaviour.populate_delay_ms *= 10;
+	ASSERT_EQ(0, rm_behave(self->slow, behaviour));
+	ASSERT_EQ(0, rm_call_start(&slow));
+	ASSERT_TRUE(rm_wait(self->slow, kinds[variant->kind].counter, 1));
+	for (int i = 0; i < ENDINGS; i++) {
+		self->children[i] = start_ending(i, self->consumers[i], self->ids[i]);
+		ASSERT_LT(0, self->children[i]);
+		if (i != CLOSES)
+			continue;
+		/* The first child has the last descriptor. */
+		close(self->consumers[i]);
+		self->consumers[i] = -1;
+	}
+	for (int i = 0; i < ENDINGS; i++) {
+		EXPECT_TRUE(i == CLOSES || sleeps_deeply(self->children[i]))
+			TH_LOG("ending %d waits", i);
+		ASSERT_EQ(0, kill(self->children[i], SIGKILL));
+		EXPECT_TRUE(sleeps_deeply(self->children[i]))
+			TH_LOG("ending %d waits, killed or not", i);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	while (rm_ms_since(&before) < 1000) {
+		for (int i = 0; i < ENDINGS; i++) {
+			ASSERT_EQ(0, waitpid(self->children[i], &status, WNOHANG))
+				TH_LOG("ending %d: status 0x%x", i, status);
+		}
+		rm_sleep_ms(50);
+	}
+	EXPECT_FALSE(slow.done);
+
+	EXPECT_EQ(0, rm_continue(self->slow));
+	EXPECT_NE(-1, rm_call_end(&slow));
+	for (int i = 0; i < ENDINGS; i++) {
+		ASSERT_EQ(self->children[i], waitpid(self->children[i], &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+			TH_LOG("ending %d: status 0x%x", i, status);
+	}
+	EXPECT_TRUE(nobody_has(self->fd, first_of(UNBINDS), first_of(UNBINDS + 1)));
+	EXPECT_TRUE(nobody_has(self->fd, first_of(CLOSES), first_of(CLOSES + 1)));
+	EXPECT_FALSE(nobody_has(self->fd, first_of(QUARANTINES), first_of(QUARANTINES + 1)))
+		TH_LOG("which ends no binding");
+	EXPECT_EQ(8 * page_size() / 1024, fdinfo_of(self->fd, "quarantined:"));
+	EXPECT_EQ(0, rm_look(self->consumers[QUARANTINES], self->ids[QUARANTINES],
+			     first_of(QUARANTINES)))
+		TH_LOG("new memory");
+	EXPECT_EQ(hung, read_number(HUNG "detect_count"))
+		TH_LOG("nobody hangs");
+	BEHAVE(self->slow, .flags = 0);
+	EXPECT_ALLOWED(punch(self->fd, 0, PAGES), "all goes on");
+	EXPECT_EQ(0, pages_of(self->fd));
 }
 
 TEST_HARNESS_MAIN
