@@ -142,24 +142,29 @@ TEST_F(access, iommufd_with_a_device)
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
 	struct iommu_ioas_map_file map = {
 		.size = sizeof(map),
-		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.flags = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_FIXED_IOVA,
 		.fd = self->fd,
 		.length = self->page,
+		.iova = MOCK_APERTURE_START,
 	};
 	struct iommu_test_cmd add_device = {
 		.size = sizeof(add_device),
 		.op = IOMMU_TEST_OP_MOCK_DOMAIN,
 	};
-	int device = open("/dev/iommu", O_RDWR);
+	int device = open("/dev/iommu", O_RDWR), memfd = memfd_create("ordinary", 0);
 
 	if (device < 0)
 		SKIP(return, "cannot open /dev/iommu");
+	ASSERT_EQ(0, ftruncate(memfd, self->page));
 	ASSERT_EQ(0, ioctl(device, IOMMU_IOAS_ALLOC, &alloc));
 	add_device.id = alloc.out_ioas_id;
 	if (ioctl(device, IOMMU_TEST_CMD, &add_device) && errno == ENOTTY)
 		SKIP(return, "no device to test with (CONFIG_IOMMUFD_TEST)");
 	map.ioas_id = alloc.out_ioas_id;
 	EXPECT_REFUSED(ioctl(device, IOMMU_IOAS_MAP_FILE, &map), "IOMMU_IOAS_MAP_FILE", EINVAL);
+	map.fd = memfd;
+	EXPECT_ALLOWED(ioctl(device, IOMMU_IOAS_MAP_FILE, &map), "a device can have a memfd");
+	map.fd = self->fd;
 
 	ASSERT_EQ(0, ioctl(device, IOMMU_IOAS_ALLOC, &alloc));
 	map.ioas_id = alloc.out_ioas_id;
