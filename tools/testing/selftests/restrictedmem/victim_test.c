@@ -52,6 +52,12 @@ static int reserve_all(struct scene *scene)
 	return punch(scene->fd, 0, PAGES) || reserve(scene->fd, 0, PAGES) ? -1 : 0;
 }
 
+/* Without a hole, which would have to wait for whoever holds up the last block. */
+static int reserve_more(struct scene *scene)
+{
+	return reserve(scene->fd, 0, PAGES);
+}
+
 static int load_all(struct scene *scene)
 {
 	long pages;
@@ -121,6 +127,8 @@ FIXTURE_VARIANT(victim) {
 	bool called;
 	size_t counter;
 	struct rmtest_behaviour behaviour;
+	/* Or whether somebody else is in it, with the last page, and the victim waits. */
+	bool waits;
 };
 
 FIXTURE_VARIANT_ADD(victim, touches) {
@@ -153,6 +161,13 @@ FIXTURE_VARIANT_ADD(victim, in_populate) {
 	.work = touch_one,
 	.called = true, .counter = offsetof(struct rmtest_counters, populates),
 	.behaviour = { .populate_delay_ms = FOR_LONG, .flags = RMTEST_DELAY_INTERRUPTIBLE },
+};
+
+/* It is in the middle then, with three of four blocks. */
+FIXTURE_VARIANT_ADD(victim, reserves_and_waits) {
+	.work = reserve_more, .waits = true,
+	.called = true, .counter = offsetof(struct rmtest_counters, populates),
+	.behaviour = { .populate_delay_ms = FOR_LONG },
 };
 
 FIXTURE_VARIANT_ADD(victim, in_prepare) {
@@ -275,6 +290,17 @@ static bool has_done(const struct scene *scene, int rounds)
 	return false;
 }
 
+/* Waits until the file has more memory than that. */
+static bool exceeds(int fd, long pages)
+{
+	for (int ms = 0; ms < 60000; ms += 5) {
+		if (pages_of(fd) > pages)
+			return true;
+		rm_sleep_ms(5);
+	}
+	return false;
+}
+
 /* How many of the first pages have not what they must have; -1: an error. */
 static long count_wrong(int fd, long pages, bool zeroes)
 {
@@ -307,23 +333,38 @@ static long kb(long pages)
 TEST_F_TIMEOUT(victim, leaves_the_file_to_others, 240)
 {
 	struct scene *scene = &self->scene;
+	struct rm_call last = {
+		.what = CALL_GET, .consumer = self->watcher, .id = self->id,
+		.start = PAGES - 1,
+	};
 	struct rmtest_counters told;
 	long present, reserved;
 	pid_t victim;
 	int status;
 
+	if (variant->waits) {
+		ASSERT_EQ(0, rm_call_start(&last));
+		ASSERT_TRUE(rm_wait(self->watcher, variant->counter, 1));
+	}
 	victim = start_victim(self->cgroup, scene, variant->work);
 	ASSERT_LT(0, victim);
-	ASSERT_TRUE(variant->called ? rm_wait(self->watcher, variant->counter, 1) :
-				      has_done(scene, 2));
+	ASSERT_TRUE(variant->waits ? exceeds(scene->fd, PAGES - LARGE) :
+		    variant->called ? rm_wait(self->watcher, variant->counter, 1) :
+		    has_done(scene, 2));
 
 	EXPECT_EQ(0, take(self->cgroup, HOG, "-1000"))
 		TH_LOG("there is no room where the victim was");
 	BEHAVE(self->watcher, .flags = 0);
+	EXPECT_EQ(0, rm_continue(self->watcher));
 	ASSERT_EQ(victim, waitpid(victim, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		TH_LOG("status 0x%x", status);
 	EXPECT_EQ(1, key_in(self->cgroup, "memory.events", "oom_kill"));
+
+	if (variant->waits) {
+		EXPECT_LT(0, rm_call_end(&last));
+		ASSERT_EQ(0, punch(scene->fd, PAGES - 1, PAGES));
+	}
 
 	/* In the middle of nothing any more: all of a step is there, or nothing of it. */
 	present = lseek(scene->fd, 0, SEEK_HOLE) / page_size();
