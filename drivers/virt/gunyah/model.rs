@@ -17,7 +17,12 @@ use kernel::{
         CondVarTimeoutResult,
         Mutex, //
     },
-    time::msecs_to_jiffies, //
+    time::{
+        msecs_to_jiffies,
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 use crate::{
@@ -64,6 +69,8 @@ const DEPTH: usize = 8;
 const LOG: usize = 4096;
 /// How long a test waits for something that must happen.
 const PATIENCE_MSECS: u32 = 60_000;
+/// How often somebody looks at the clock.
+const TICK_MSECS: u32 = 1000;
 
 pub(super) const VM_GET_VMID: u32 = 0x5600_0024;
 
@@ -350,9 +357,17 @@ impl Model {
         )
     }
 
-    /// Works until it is stopped.
-    pub(super) fn run(&self, rpc: &Rpc) {
+    /// Works until it is stopped. Hangs up after `patience`: whoever still waits then waits for
+    /// something that never comes, and would for ever, as nothing else ends that.
+    pub(super) fn run(&self, rpc: &Rpc, mut patience: Option<Delta>) {
+        let begun = Instant::<Monotonic>::now();
+
         loop {
+            if patience.is_some_and(|patience| begun.elapsed() > patience) {
+                pr_err!("a test takes too long, the resource manager hangs up\n");
+                rpc.close();
+                patience = None;
+            }
             let mut state = self.state.lock();
             if state.stopped {
                 return;
@@ -377,7 +392,8 @@ impl Model {
                 // Not for the signals, of which there are none here: who waits for long should not
                 // look as if it hung.
                 Ok(None) => {
-                    let _ = self.changed.wait_interruptible(&mut state);
+                    let tick = msecs_to_jiffies(TICK_MSECS);
+                    let _ = self.changed.wait_interruptible_timeout(&mut state, tick);
                 }
                 // Out of memory, most likely.
                 Err(_) => {

@@ -20,7 +20,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Begins to model.
     pub(crate) fn new(_module: &'static ThisModule) -> Result<Self> {
-        let link = Link::new()?;
+        let link = Link::patient()?;
         let manager = link.probe(Limits::PUBLIC)?;
 
         pr_warn!("machines of /dev/gunyah are those of a model, and run nothing\n");

@@ -4,7 +4,8 @@
 
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::Delta, //
 };
 
 use crate::{
@@ -19,6 +20,10 @@ use super::{
     Model, //
 };
 
+/// How long a test may take, on a slow machine.
+#[cfg(CONFIG_GUNYAH_KUNIT_TEST)]
+const LONGEST: Delta = Delta::from_secs(120);
+
 /// A connection to a model that is at work.
 pub(crate) struct Link {
     pub(crate) model: Arc<Model>,
@@ -28,11 +33,23 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Makes one for a test.
+    #[cfg(CONFIG_GUNYAH_KUNIT_TEST)]
     pub(crate) fn new() -> Result<Self> {
+        Self::with_patience(Some(LONGEST))
+    }
+
+    /// Makes one that lasts until it is dropped.
+    #[cfg(CONFIG_GUNYAH_MODEL)]
+    pub(crate) fn patient() -> Result<Self> {
+        Self::with_patience(None)
+    }
+
+    fn with_patience(patience: Option<Delta>) -> Result<Self> {
         let model = Model::new()?;
         let rpc = Rpc::new(model.clone())?;
         let (ours, theirs) = (model.clone(), rpc.clone());
-        let at_work = Some(Thread::spawn(move || ours.run(&theirs))?);
+        let at_work = Some(Thread::spawn(move || ours.run(&theirs, patience))?);
 
         Ok(Self {
             model,
