@@ -27,7 +27,14 @@ clippy) fragments=("$configs/x86_64.config" "$unit" "$gunyah") targets=(mm/restr
 variant-*)
 	variant=${name#variant-}
 	fragments=("$configs/x86_64.config" "$configs/variants/${variant%-pristine}.config")
-	targets=(mm/ arch/x86/kvm/) steps=450 ;;
+	targets=(mm/ arch/x86/kvm/) steps=450
+	case $variant in
+	# Linked, as something could be missing: what others call of the core where there
+	# is none, and what KVM wants of it as a module.
+	off | kvm-module) targets=(vmlinux modules) steps=2000 ;;
+	no-rust) targets=(kernel/ mm/ arch/x86/kvm/) steps=650 ;;
+	off-pristine) targets=(arch/x86/kvm/) steps=350 ;;
+	esac ;;
 *) die "there is no kernel $name" ;;
 esac
 
