@@ -65,6 +65,8 @@ pub(crate) const QUIT: u64 = 6;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Processor {
     Off,
+    /// It is off, and whoever runs it was told so.
+    KnownOff,
     /// It reads next.
     On,
     /// It waits for what it reads.
@@ -106,7 +108,7 @@ const FAULTS: Registers = [0, 6, 0, 0, 0];
 impl Processor {
     fn run(self, resume: u64) -> Next {
         match self {
-            Self::Off => Next::Is(self, IS_OFF),
+            Self::Off | Self::KnownOff => Next::Is(Self::KnownOff, IS_OFF),
             Self::On => Next::Is(Self::Reading, READS),
             Self::Reading => Self::got(resume),
             Self::Writing(value) => Next::Is(Self::On, [0, 5, OUTPUT, 8, value]),
@@ -123,7 +125,7 @@ impl Processor {
             SPIN => Next::Is(Self::Spinning, AGAIN),
             ON => Next::OtherOn,
             SLEEP_ON => Next::Is(Self::AsleepForEver, WAITS),
-            QUIT => Next::Is(Self::Off, IS_OFF),
+            QUIT => Next::Is(Self::KnownOff, IS_OFF),
             value => Next::Is(Self::Writing(value.wrapping_add(1)), AGAIN),
         }
     }

@@ -130,7 +130,7 @@ mod tests {
         for (command, then) in [
             (SLEEP_ON, Processor::AsleepForEver),
             (SPIN, Processor::Spinning),
-            (QUIT, Processor::Off),
+            (QUIT, Processor::KnownOff),
         ] {
             let (machine, vcpu) = running(&fixture)?;
             let thread = run(&vcpu, command)?;
@@ -153,6 +153,7 @@ mod tests {
 
         let thread = run(&second, 0)?;
         // The first one works, the second one is off.
+        wait_until(&fixture, 1, Processor::KnownOff)?;
         ensure(first.run(1000) == Ok(writes(1001)))?;
         ensure(first.run(0) == Ok(READS))?;
         ensure(thread.is_running())?;
