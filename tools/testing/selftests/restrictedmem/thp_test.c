@@ -6,10 +6,13 @@
 #define _GNU_SOURCE
 #include "../kselftest_harness.h"
 
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "restrictedmem.h"
 #include "text.h"
+#include "cgroup.h"
 #include "test_consumer.h"
 #include "stays.h"
 
@@ -20,6 +23,10 @@
 #define ORDER 9
 #define LARGE 512
 #define SECONDS 4
+
+/* What a cgroup may have, and what one process of it writes to. */
+#define LIMIT "64M"
+#define HOG (56L << 20)
 
 FIXTURE(thp) {
 	int consumer;
@@ -122,11 +129,81 @@ static void *disturb(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(thp, toggles_change_nothing, 240)
+FIXTURE(disturbed) {
+	int consumer;
+	char policy[32], cgroup[64];
+	pid_t hog;
+};
+
+FIXTURE_VARIANT(disturbed) {
+	bool short_of_memory;
+};
+
+FIXTURE_VARIANT_ADD(disturbed, alone) {};
+
+FIXTURE_VARIANT_ADD(disturbed, and_short_of_memory) { .short_of_memory = true };
+
+FIXTURE_SETUP(disturbed)
+{
+	if (geteuid())
+		SKIP(return, "sets policies of the whole machine");
+	if (!have_test_consumer())
+		SKIP(return, NO_TEST_CONSUMER);
+	if (variant->short_of_memory && read_key("/proc/meminfo", "SwapFree:") * 1024 < HOG)
+		SKIP(return, "needs swap");
+	if (!want_large(self->policy, sizeof(self->policy)))
+		SKIP(return, "cannot change " LARGE_POLICY);
+	self->consumer = new_consumer();
+	ASSERT_LE(0, self->consumer);
+	if (!variant->short_of_memory)
+		return;
+	if (!new_cgroup(self->cgroup, sizeof(self->cgroup), "disturbed"))
+		SKIP(return, "no memory controller in " CGROUPS);
+	ASSERT_EQ(0, set_in(self->cgroup, "memory.max", LIMIT));
+	ASSERT_EQ(0, set_in(self->cgroup, "cgroup.procs", "0"));
+}
+
+FIXTURE_TEARDOWN(disturbed)
+{
+	if (self->hog > 0 && !kill(self->hog, SIGKILL))
+		waitpid(self->hog, NULL, 0);
+	if (self->cgroup[0]) {
+		set_in(CGROUPS, "cgroup.procs", "0");
+		remove_cgroup(self->cgroup);
+	}
+	if (self->policy[0])
+		write_text(LARGE_POLICY, self->policy);
+}
+
+/* Somebody whose memory has to be written out, over and over. */
+static pid_t start_hog(void)
+{
+	pid_t child = fork();
+	char *memory;
+
+	if (child)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	memory = mmap(NULL, HOG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		_exit(1);
+	for (char turn = 1; ; turn++)
+		for (long at = 0; at < HOG; at += page_size())
+			memory[at] = turn;
+}
+
+/* A cgroup at its limit may have no page to give right now. */
+static bool lacks(bool short_of_memory)
+{
+	return short_of_memory && errno == ENOMEM;
+}
+
+TEST_F_TIMEOUT(disturbed, toggles_change_nothing, 240)
 {
 	const uint64_t pages = 4 * LARGE;
 	int fd = memfd_restricted(RMFD_HUGEPAGE, -1), id;
-	unsigned long done = 0, holes = 0;
+	long long written = read_key("/proc/vmstat", "pswpout");
+	unsigned long done = 0, holes = 0, lacked = 0;
 	struct timespec start, now;
 	unsigned int seed = 1;
 	struct held held;
@@ -139,6 +216,10 @@ TEST_F_TIMEOUT(thp, toggles_change_nothing, 240)
 	ASSERT_LT(0, id);
 	BEHAVE(self->consumer, .flags = RMTEST_CHECK_ZERO);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, disturb, &done));
+	if (variant->short_of_memory) {
+		self->hog = start_hog();
+		ASSERT_LT(0, self->hog);
+	}
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	do {
@@ -146,24 +227,41 @@ TEST_F_TIMEOUT(thp, toggles_change_nothing, 240)
 		unsigned char byte = byte_of(index);
 		struct rmtest_get get;
 		bool hole;
+		int now_there;
 
+		clock_gettime(CLOCK_MONOTONIC, &now);
 		len = len < pages - index ? len : pages - index;
-		ASSERT_EQ(0, rm_fill(self->consumer, id, index, index + 1, byte));
+		if (rm_fill(self->consumer, id, index, index + 1, byte)) {
+			ASSERT_TRUE(lacks(variant->short_of_memory));
+			lacked++;
+			continue;
+		}
 		ASSERT_EQ(0, rm_get_flags(self->consumer, id, index, RMTEST_GET_MAP, &get));
 		ASSERT_EQ(get.pfn, rm_get(self->consumer, id, index));
 		ASSERT_EQ(byte, rm_look(self->consumer, id, index));
 		/* A folio that is being split has references for a moment. */
 		hole = !punch(fd, index, index + len);
 		if (!hole)
-			ASSERT_EQ(EAGAIN, errno);
-		ASSERT_EQ(hole ? 0 : byte, rm_look(self->consumer, id, index));
+			ASSERT_TRUE(errno == EAGAIN || lacks(variant->short_of_memory));
 		holes += hole;
-		clock_gettime(CLOCK_MONOTONIC, &now);
+		now_there = rm_look(self->consumer, id, index);
+		if (now_there < 0 && lacks(variant->short_of_memory)) {
+			lacked++;
+			continue;
+		}
+		ASSERT_EQ(hole ? 0 : byte, now_there);
 	} while (now.tv_sec - start.tv_sec < SECONDS || !holes || done < 11);
 
 	__atomic_store_n(&over, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	TH_LOG("%lu disturbances, %lu holes", done, holes);
+	written = read_key("/proc/vmstat", "pswpout") - written;
+	TH_LOG("%lu disturbances, %lu holes, %lld pages written out, %lu times no memory", done,
+	       holes, written, lacked);
+	if (variant->short_of_memory) {
+		EXPECT_LT(1000, written)
+			TH_LOG("memory was not short");
+		EXPECT_EQ(0, key_in(self->cgroup, "memory.events", "oom_kill"));
+	}
 	EXPECT_EQ(0, rm_counters(self->consumer).not_zero);
 	EXPECT_EQ(0, rm_counters(self->consumer).broken);
 	EXPECT_EQ(0, count_changed(&held, self->consumer));
