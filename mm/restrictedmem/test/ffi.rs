@@ -38,7 +38,9 @@ pub(crate) fn in_kernel_thread<W: FnMut() -> Result + Send>(work: W) -> Result {
     stack_pin_init!(let done = Completion::new());
     let mut job = Job { work, done: &done };
 
-    // SAFETY: `run` takes what it is given here. The name is nul-terminated, and has no arguments.
+    // SAFETY: `run` gets the `Job` that it wants. It is on our stack, and nobody but the thread
+    // uses it until kthread_stop() below has seen the thread end. The name is nul-terminated, and
+    // has no arguments.
     let task = from_err_ptr(unsafe {
         bindings::kthread_create_on_node(
             Some(run::<W>),
@@ -47,13 +49,14 @@ pub(crate) fn in_kernel_thread<W: FnMut() -> Result + Send>(work: W) -> Result {
             c"restrictedmem_test".as_char_ptr(),
         )
     })?;
-    // SAFETY: Nobody has started the thread, so it has not ended.
+    // SAFETY: Nobody has started the thread, so it has not ended, and its task is there until we
+    // have a reference of our own.
     let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
 
     task.wake_up();
     // It would not run at all if it was stopped before it does.
     done.wait_for_completion();
-    // SAFETY: It is a kernel thread, and we have a reference to it.
+    // SAFETY: It is a kernel thread, and our reference keeps its task, also when it has ended.
     to_result(unsafe { bindings::kthread_stop(task.as_ptr()) })
 }
 
@@ -63,7 +66,7 @@ pub(crate) fn in_kernel_thread<W: FnMut() -> Result + Send>(work: W) -> Result {
 ///
 /// `job` points to a `Job<'_, W>` that nobody else uses until the thread has ended.
 unsafe extern "C" fn run<W: FnMut() -> Result + Send>(job: *mut c_void) -> c_int {
-    // SAFETY: Promised by the caller.
+    // SAFETY: Promised by the caller: it is ours until we return.
     let job = unsafe { &mut *job.cast::<Job<'_, W>>() };
     let result = (job.work)();
 
